@@ -1,0 +1,70 @@
+# The only entry point: what a person types and what CI runs. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
+DEB_PACKAGES := git make python3-venv
+NO_ENGINE := --ignore=tests/engine
+
+.PHONY: help serve doctor score load check test prove format train contracts clean ci-deps
+.PHONY: setup setup-dev setup-check
+
+help: ## Show this page.
+	@echo "Qwen3-VL on vLLM: 'make serve' starts it, 'make test' checks it."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings for one call: HOST, PORT, ADMIN_PORT, PROFILE, MODEL (MODEL=tiny forces the"
+	@echo "  toy model), V=1 shows the engine's own output. All others: $(BIN)/python -m serving settings"
+
+serve: setup ## Set up what is missing and serve on 127.0.0.1:8000.
+	@exec $(BIN)/python -m serving up $(if $(V),-v)
+
+doctor: setup ## Say in one page what this machine can serve.
+	@$(BIN)/python -m serving doctor
+
+score: setup ## Examine the running endpoint: share of right answers for each task.
+	@$(BIN)/python -m serving.tiny_model.score $(URL)
+
+load: setup-dev ## Put 30 seconds of mixed load on the running endpoint.
+	@$(BIN)/python -m loadtests $(URL) $(ARGS)
+
+check: setup-check ## Lint, types, unit, property and contract tests; no engine.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q $(NO_ENGINE)
+
+test: check ## All of check, then everything on the real engine with the tiny model.
+	$(BIN)/pytest -q tests/engine
+
+prove: setup-dev ## Long experiments: thousands of examples a property, two minutes of training.
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q $(NO_ENGINE)
+	rm -rf runs/proof && $(BIN)/python -m serving.tiny_model.training --minutes 2 --out runs/proof
+
+format: setup-dev ## Let ruff rewrite the sources.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: setup ## Train the tiny model into runs/tiny (hours; goes on where it stopped).
+	$(BIN)/python -m serving.tiny_model.training --out runs/tiny
+
+contracts: setup ## Write the committed list of the engine's flags anew.
+	$(BIN)/python tests/contracts/vllm_parser.py --list tests/contracts/data/vllm_flags_0.32.0.txt
+
+clean: ## Remove the virtual environment and caches.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+ci-deps: ## Install the system packages that the tests need (root, Debian).
+	@dpkg -s $(DEB_PACKAGES) >/dev/null 2>&1 || \
+	  (apt-get update -q && apt-get install -qy --no-install-recommends $(DEB_PACKAGES))
+
+setup:
+	@$(PYTHON) deploy/setup.py engine
+
+setup-dev:
+	@$(PYTHON) deploy/setup.py dev
+
+setup-check:
+	@$(PYTHON) deploy/setup.py check

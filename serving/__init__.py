@@ -1,0 +1,1 @@
+"""Serve Qwen3-VL with vLLM behind an OpenAI-compatible gateway."""

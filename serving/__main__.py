@@ -1,0 +1,105 @@
+"""The command line: parses a sub-command, loads the settings, hands over."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving import logs
+from serving.failure import StartError
+
+app = typer.Typer(
+    help="Serve Qwen3-VL on vLLM behind an OpenAI-compatible gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
+
+
+@app.command()
+def up(
+    config: Config = None,
+    verbose: Annotated[bool, typer.Option("-v", help="Show the engine's own output.")] = False,
+) -> None:
+    """Run engine and gateway together on this machine until a signal comes."""
+    from serving import up as pair  # noqa: PLC0415 — each command loads what it needs alone
+
+    _hand_over(lambda: pair.run(config, verbose=verbose))
+
+
+@app.command()
+def engine(
+    config: Config = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the command and its arithmetic, start nothing.")
+    ] = False,
+) -> None:
+    """Become the vLLM engine on its private socket."""
+    from serving.engine import launcher  # noqa: PLC0415
+    from serving.engine.hardware import detect  # noqa: PLC0415
+    from serving.selection import select  # noqa: PLC0415
+
+    def start() -> int:
+        selection = select(config, os.environ, detect(), on_trust=dry_run)
+        if not dry_run:
+            os.environ.update(selection.environment())  # the GPU that was found free
+        return launcher.run(selection.loaded.settings, dry_run=dry_run)
+
+    _hand_over(start)
+
+
+@app.command()
+def gateway(config: Config = None) -> None:
+    """Run the gateway, which waits for its engine."""
+    from serving.engine.hardware import detect  # noqa: PLC0415
+    from serving.gateway import server  # noqa: PLC0415
+    from serving.selection import select  # noqa: PLC0415
+
+    def serve() -> int:
+        selection = select(config, os.environ, detect(), on_trust=True)
+        return server.run(selection.loaded.settings, selection.entry)
+
+    _hand_over(serve)
+
+
+@app.command()
+def settings(config: Config = None) -> None:
+    """Print the effective settings and where each came from, secrets masked."""
+    from serving.engine.hardware import detect  # noqa: PLC0415
+    from serving.selection import select  # noqa: PLC0415
+    from serving.settings import render  # noqa: PLC0415
+
+    def show() -> int:
+        typer.echo(render(select(config, os.environ, detect(), on_trust=True).loaded))
+        return 0
+
+    _hand_over(show)
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Say in one page what this machine can serve and what to do about each problem."""
+    from serving import doctor as page  # noqa: PLC0415
+
+    _hand_over(lambda: page.run(config, os.environ))
+
+
+def _hand_over(command: Callable[[], int]) -> None:
+    """Run a command; a reason not to start is one sentence and exit code 1, never a trace."""
+    logs.configure("info", json=not sys.stderr.isatty())
+    try:
+        code = command()
+    except StartError as error:
+        typer.echo(f"{error.heading}: {error}", err=True)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

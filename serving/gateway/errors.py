@@ -1,0 +1,190 @@
+"""Everything a client can be refused for, and how it is said in OpenAI's error form.
+
+GatewayError
+  BadRequest            400
+  Unauthorized          401
+  NotFound              404
+  MethodNotAllowed      405
+  BodyTooSlow           408
+  BodyTooLarge          413
+  Overloaded            429  the engine's queue is full
+  EngineRefused         4xx  the engine's own verdict on the request
+  InternalError         500
+  EngineFailed          502  the engine broke off or answered what cannot be relayed
+  EngineUnavailable     503  nobody listens, or the connection broke before an answer
+  ShuttingDown          503
+  EngineTimeout         504  names the phase
+ClientLost              nobody is left to answer
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class GatewayError(Exception):
+    """A failure with a status, a stable code and a sentence for the client."""
+
+    status: int = 500
+    type: ClassVar[str] = "invalid_request_error"
+    code: str | None = None
+    outcome: ClassVar[str] = "client_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+
+    def body(self) -> bytes:
+        """Return OpenAI's error object as JSON."""
+        return msgspec.json.encode({"error": self._fields()})
+
+    def event(self) -> bytes:
+        """Return the error as the one server-sent event that ends a broken stream."""
+        return b"data: " + self.body() + b"\n\n"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that belong to this error."""
+        if self.retry_after_seconds is None:
+            return []
+        return [(b"retry-after", str(self.retry_after_seconds).encode())]
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+
+
+class BadRequest(GatewayError):
+    """The request cannot be served as it is."""
+
+    status = 400
+
+
+class Unauthorized(GatewayError):
+    """The key is missing or not one of ours."""
+
+    status = 401
+    code = "invalid_api_key"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Name the scheme that would let the client in."""
+        return [(b"www-authenticate", b"Bearer")]
+
+
+class NotFound(GatewayError):
+    """No such route or model."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    """The route exists for another method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Name the method that works."""
+        return [(b"allow", self.allowed.encode())]
+
+
+class BodyTooSlow(GatewayError):
+    """The body arrived more slowly than the limit."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class BodyTooLarge(GatewayError):
+    """The body is over the limit."""
+
+    status = 413
+    code = "payload_too_large"
+
+
+class Overloaded(GatewayError):
+    """The engine takes no more requests for now."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "engine_overloaded"
+    outcome = "rejected"
+
+
+class EngineRefused(GatewayError):
+    """The engine's own verdict: its status and message are kept."""
+
+    def __init__(self, status: int, message: str, *, code: str | None, param: str | None) -> None:
+        super().__init__(message, code=code, param=param)
+        self.status = status
+
+
+class InternalError(GatewayError):
+    """A fault of the gateway itself."""
+
+    status = 500
+    type = "server_error"
+    code = "internal_error"
+    outcome = "internal_error"
+
+
+class EngineFailed(GatewayError):
+    """The engine broke off, or answered something that cannot be relayed."""
+
+    status = 502
+    type = "server_error"
+    code = "engine_error"
+    outcome = "engine_error"
+
+
+class EngineUnavailable(GatewayError):
+    """The engine is not there."""
+
+    status = 503
+    type = "server_error"
+    code = "engine_unavailable"
+    outcome = "engine_unavailable"
+
+
+class ShuttingDown(GatewayError):
+    """The gateway is on its way out."""
+
+    status = 503
+    type = "server_error"
+    code = "shutting_down"
+    outcome = "rejected"
+
+
+class EngineTimeout(GatewayError):
+    """The engine was silent for too long in a named phase."""
+
+    status = 504
+    type = "server_error"
+    code = "engine_timeout"
+    outcome = "timeout"
+
+
+class ClientLost(Exception):
+    """The client hung up or stopped reading; the outcome says which."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome

@@ -1,0 +1,234 @@
+"""One request and its answer: id, body, deadlines, bytes out, and the books at its end."""
+
+import asyncio
+import logging
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from serving.gateway.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientLost,
+    GatewayError,
+    InternalError,
+)
+from serving.gateway.interruption import Interruption, Phase
+from serving.gateway.metrics import GatewayMetrics
+from serving.gateway.stream import Seen, Usage
+from serving.options import GatewaySettings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+logger = logging.getLogger(__name__)
+access = logging.getLogger("serving.gateway.access")
+
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+LAST_WORDS_SECONDS: Final = 2.0
+JSON: Final = [(b"content-type", b"application/json")]
+
+
+class Exchange:
+    """One HTTP request on its way through the gateway."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        gateway: GatewaySettings,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._gateway = gateway
+        self._metrics = metrics
+        self._abort: Callable[[], None] = scope["state"]["abort"]
+        self._reader = Phase(gateway.stalled_reader_seconds, lambda: ClientLost("reader_stalled"))
+        self._watcher: asyncio.Task[None] | None = None
+        self._started_at = time.perf_counter()
+        self.method: str = scope["method"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = self._accepted_id()
+        self.interruption = Interruption()
+        self.route = "other"
+        self.status = 0
+        self.streaming = False
+        self.outcome = "ok"
+        self.seen = Seen()
+        self.first_token_seconds: float | None = None
+        self.first_answer_seconds: float | None = None
+
+    async def read_body(self) -> bytes:
+        """Return the whole body; raises BodyTooLarge, BodyTooSlow or ClientLost.
+
+        A body somewhat over the limit is read to its end, so that its sender gets to read why it
+        was refused; from then on the client is watched for hanging up.
+        """
+        limit = self._gateway.max_body_bytes
+        declared = self.headers.get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > 2 * limit:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size, more = 0, True
+        while more:
+            self.interruption.enter(self._body_phase(size))
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLost("client_gone")
+            more = message.get("more_body", False)
+            size += len(message["body"])
+            if size > 2 * limit:
+                break
+            if size <= limit:
+                pieces.append(message["body"])
+        if size > limit:
+            raise self._too_large()
+        self.interruption.leave()
+        self._watcher = asyncio.create_task(self._watch_client())
+        return b"".join(pieces)
+
+    async def start_stream(self, headers: Headers) -> None:
+        """Send status 200 and the headers of a stream; from here on errors are events."""
+        await self._start(200, headers)
+        self.streaming = True
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the body; a client that does not take it in time is ClientLost."""
+        self.interruption.enter(self._reader)
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last piece of the body."""
+        self.interruption.enter(self._reader)
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def answer(self, status: int, body: bytes, headers: Headers = JSON) -> None:
+        """Send a whole answer."""
+        length = (b"content-length", str(len(body)).encode())
+        await self._start(status, [*headers, length])
+        await self.end(body)
+
+    async def fail(self, error: BaseException) -> None:
+        """Tell the client in the form that is still open, and note the outcome."""
+        if isinstance(error, ClientLost):
+            self.outcome = error.outcome
+            await self._hang_up()
+            return
+        if not isinstance(error, GatewayError):
+            _log_fault(self.request_id, error)
+            error = InternalError("The gateway failed. The operator's log has the request's id.")
+        self.outcome = error.outcome
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                if self.streaming:
+                    await self.end(error.event())
+                elif not self.status:
+                    await self.answer(error.status, error.body(), _error_headers(error))
+                else:
+                    await self._hang_up()
+        except TimeoutError:
+            await self._hang_up()
+
+    def note(self, seen: Seen) -> None:
+        """Take the times of the first tokens from what the scan has seen."""
+        elapsed = time.perf_counter() - self._started_at
+        self.seen = seen
+        if self.first_token_seconds is None and seen.first_token:
+            self.first_token_seconds = elapsed
+        if self.first_answer_seconds is None and seen.answer:
+            self.first_answer_seconds = elapsed
+
+    def finish(self) -> None:
+        """Close the books: once for every request, however it ended."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        duration = time.perf_counter() - self._started_at
+        metrics = self._metrics
+        metrics.requests.labels(self.route, self.outcome).inc()
+        metrics.duration.labels(self.route).observe(duration)
+        if self.first_token_seconds is not None:
+            metrics.first_token.labels(self.route).observe(self.first_token_seconds)
+        if self.first_answer_seconds is not None:
+            metrics.first_answer_token.labels(self.route).observe(self.first_answer_seconds)
+        tokens = (self.seen.usage or Usage()).by_kind()
+        for kind, count in tokens.items():
+            metrics.tokens.labels(kind).inc(count)
+        access.info(
+            "request",
+            extra={
+                "request_id": self.request_id,
+                "route": self.route,
+                "status": self.status,
+                "outcome": self.outcome,
+                "finish_reason": self.seen.finish_reason,
+                "events": self.seen.events,
+                **{f"{kind}_tokens": count for kind, count in tokens.items()},
+                "first_token_seconds": _rounded(self.first_token_seconds),
+                "first_answer_token_seconds": _rounded(self.first_answer_seconds),
+                "duration_seconds": _rounded(duration),
+            },
+        )
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.status = status
+        self.interruption.enter(self._reader)
+        headers = [*headers, (b"x-request-id", self.request_id.encode())]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _hang_up(self) -> None:
+        """Drop the connection and what it still had to send; the server needs a turn to notice."""
+        self._abort()
+        await asyncio.sleep(0)
+
+    async def _watch_client(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.interruption.interrupt(ClientLost("client_gone"))
+
+    def _body_phase(self, size: int) -> Phase:
+        """Allow for a body what its size so far has earned at the lowest rate."""
+        allowed = (
+            self._gateway.header_timeout_seconds + size / self._gateway.min_body_bytes_per_second
+        )
+        elapsed = time.perf_counter() - self._started_at
+        rate = self._gateway.min_body_bytes_per_second
+        return Phase(
+            max(0.0, allowed - elapsed),
+            lambda: BodyTooSlow(f"The request body arrived at less than {rate} bytes a second."),
+        )
+
+    def _too_large(self) -> BodyTooLarge:
+        limit = self._gateway.max_body_bytes
+        return BodyTooLarge(f"The request body is larger than the limit of {limit} bytes.")
+
+    def _accepted_id(self) -> str:
+        offered = self.headers.get(b"x-request-id", b"")
+        if REQUEST_ID.fullmatch(offered):
+            return offered.decode()
+        return f"req_{uuid.uuid4().hex}"
+
+
+def _error_headers(error: GatewayError) -> Headers:
+    headers = [*JSON, *error.headers()]
+    if error.status in {408, 413, 503}:
+        # The rest of a refused body, or a server on its way out, is no ground for another request.
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+def _log_fault(request_id: str, error: BaseException) -> None:
+    """Log where the gateway failed; the exception's own words may hold a client's text."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s in request %s\n%s", type(error).__name__, request_id, where)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

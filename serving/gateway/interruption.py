@@ -1,0 +1,75 @@
+"""Ends one request's task from outside, with the error that says why."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Something a request waits for, how long at most, and the error when it does not come.
+
+    `goes_on(seconds)` may say that the wait is worth another round: the engine computes.
+    """
+
+    seconds: float
+    error: Callable[[], Exception]
+    goes_on: Callable[[float], bool] | None = None
+
+
+class Interruption:
+    """A block of one task that a deadline, a lost client or a shutdown can end.
+
+    Inside the block, the given error is raised at the point where the task waits. Entering a
+    phase costs two attribute writes; the deadline is looked at by `check`, called from outside.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[object] | None = None
+        self._phase: Phase | None = None
+        self._due = 0.0
+        self._error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        task, self._task, self._phase = self._task, None, None
+        if self._error is not None and task is not None:
+            task.uncancel()
+            if kind is asyncio.CancelledError:
+                raise self._error from None
+
+    def enter(self, phase: Phase) -> None:
+        """Start to wait for something new."""
+        self._phase = phase
+        self._due = self._loop.time() + phase.seconds
+
+    def leave(self) -> None:
+        """Wait for nothing that has a deadline here."""
+        self._phase = None
+
+    def check(self, now: float) -> None:
+        """Interrupt if the present phase is overdue."""
+        phase = self._phase
+        if phase is None or now < self._due:
+            return
+        if phase.goes_on is not None and phase.goes_on(phase.seconds):
+            self._due = now + phase.seconds
+        else:
+            self.interrupt(phase.error())
+
+    def interrupt(self, error: Exception) -> None:
+        """Raise the error inside the block; the first one counts, and none after its end."""
+        if self._task is not None and self._error is None:
+            self._error = error
+            self._task.cancel()

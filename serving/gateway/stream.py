@@ -1,0 +1,168 @@
+"""Reads along an engine's event stream by byte search, without decoding or changing it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from serving.gateway.errors import EngineFailed
+
+DATA: Final = b"data: "
+END: Final = DATA + b"[DONE]\n\n"
+ERROR: Final = DATA + b'{"error":'
+NEXT_DATA, NEXT_END, NEXT_ERROR = (b"\n" + line for line in (DATA, END, ERROR))
+# An event is one token, or a tool call's arguments at most; more is no event stream of ours.
+MAX_EVENT_BYTES: Final = 4 * 2**20
+
+# JSON escapes every quote inside a string, so these byte sequences are keys, never text.
+REASONING: Final = b'"reasoning":"'
+CONTENT: Final = b'"content":"'
+TEXT: Final = b'"text":"'
+TOOL_CALLS: Final = b'"tool_calls":[{'
+USAGE: Final = b'"usage":{'
+NO_CHOICES: Final = b'"choices":[]'
+FINISH: Final = b'"finish_reason":"'
+
+
+class PromptDetails(msgspec.Struct):
+    """What the prompt's tokens were, as far as the engine says."""
+
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct):
+    """What the output's tokens were, as far as the engine says."""
+
+    reasoning_tokens: int | None = None
+
+
+class Usage(msgspec.Struct):
+    """The engine's own count of tokens."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+    def by_kind(self) -> dict[str, int]:
+        """Return the counts under the names that metrics and logs use."""
+        reasoning = self.completion_tokens_details
+        cached = self.prompt_tokens_details
+        return {
+            "prompt": self.prompt_tokens,
+            "completion": self.completion_tokens or 0,
+            "reasoning": (reasoning and reasoning.reasoning_tokens) or 0,
+            "cached": (cached and cached.cached_tokens) or 0,
+        }
+
+
+class _Chunk(msgspec.Struct):
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What went by so far."""
+
+    events: int = 0
+    reasoning: bool = False
+    answer: bool = False
+    ended: bool = False
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: bytes | None = None
+
+    @property
+    def first_token(self) -> bool:
+        """Say whether any token, of thought or answer, went by."""
+        return self.reasoning or self.answer
+
+
+class StreamScan:
+    """Follows one stream; holds for any chunking, since only whole events are passed on.
+
+    The usage event is taken out unless the client asked for it; all other bytes stay as they are.
+    After the end or an error event nothing more is passed on.
+    """
+
+    def __init__(self, *, show_usage: bool) -> None:
+        self.seen = Seen()
+        self._show_usage = show_usage
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the bytes to pass on; raises EngineFailed for an event without an end."""
+        if self.seen.ended or self.seen.error is not None:
+            return b""
+        if self._rest:
+            chunk = self._rest + chunk
+        if not chunk.endswith(b"\n\n"):
+            cut = chunk.rfind(b"\n\n") + 2 if b"\n\n" in chunk else 0
+            self._rest = chunk[cut:]
+            if len(self._rest) > MAX_EVENT_BYTES:
+                raise EngineFailed("The engine sent an event without an end.")
+            chunk = chunk[:cut]
+        else:
+            self._rest = b""
+        return self._scan(chunk) if chunk else b""
+
+    def _scan(self, block: bytes) -> bytes:
+        seen = self.seen
+        if block.startswith(ERROR) or NEXT_ERROR in block:
+            return self._cut_at_error(block)
+        if NEXT_END in block or block.startswith(END):
+            block = block[: block.index(END) + len(END)]
+            seen.ended = True
+        seen.events += block.count(NEXT_DATA) + block.startswith(DATA)
+        if not seen.reasoning:
+            seen.reasoning = _has_text(block, REASONING)
+        if not seen.answer:
+            seen.answer = _has_text(block, CONTENT) or TOOL_CALLS in block or _has_text(block, TEXT)
+        if FINISH in block:
+            seen.finish_reason = finish_reason_of(block)
+        if USAGE in block:
+            block = self._take_usage(block)
+        return block
+
+    def _take_usage(self, block: bytes) -> bytes:
+        *events, rest = block.split(b"\n\n")
+        kept = []
+        for event in events:
+            if USAGE not in event or NO_CHOICES not in event:
+                kept.append(event)
+                continue
+            self.seen.usage = usage_of(event.removeprefix(DATA)) or self.seen.usage
+            if self._show_usage:
+                kept.append(event)
+        return b"".join(event + b"\n\n" for event in kept) + rest
+
+    def _cut_at_error(self, block: bytes) -> bytes:
+        start = 0 if block.startswith(ERROR) else block.index(NEXT_ERROR) + 1
+        before = self._scan(block[:start]) if start else b""
+        if not self.seen.ended:
+            self.seen.error = block[start:].split(b"\n", 1)[0].removeprefix(DATA)
+        return before
+
+
+def usage_of(body: bytes) -> Usage | None:
+    """Return the usage within a JSON answer or event, None where it cannot be read."""
+    try:
+        return _USAGE_DECODER.decode(body).usage
+    except msgspec.MsgspecError:
+        return None
+
+
+_USAGE_DECODER = msgspec.json.Decoder(_Chunk)
+
+
+def finish_reason_of(body: bytes) -> str | None:
+    """Return the last finish reason within an answer or block of events."""
+    at = body.rfind(FINISH)
+    if at < 0:
+        return None
+    word, _, _ = body[at + len(FINISH) : at + len(FINISH) + 32].partition(b'"')
+    return word.decode("ascii", "replace")
+
+
+def _has_text(block: bytes, key: bytes) -> bool:
+    return key in block and block.count(key) > block.count(key + b'"')

@@ -1,0 +1,331 @@
+"""The set-up makes one environment inside the clone, once, and begins anew only where it must."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PINS = {
+    "engine-cpu.txt": "torch==2.13.0+cpu\n",
+    "engine-cuda.txt": "enginecuda==1.0\n",
+    "gateway.txt": "gatewaypart==1.0\n",
+    "dev.txt": "# a comment\ndevpart==1.0\n",
+}
+H200 = "GPU-1, 0, 143771, 143155, 9.0, {driver}, NVIDIA H200"
+
+
+class Clone:
+    """A clone of the project with tiny requirement files and a folder of wheels for pip."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "clone"
+        self.wheels = folder / "wheels"
+        self.programs = folder / "programs"
+        self.sites = folder / "sites"
+        for path in (self.wheels, self.programs, self.sites):
+            path.mkdir()
+        for name in (
+            "catalogue.py",
+            "failure.py",
+            "engine/choice.py",
+            "engine/hardware.py",
+            "engine/shape.py",
+        ):
+            target = self.root / "serving" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / "serving" / name, target)
+        requirements = self.root / "deploy" / "requirements"
+        requirements.mkdir(parents=True)
+        shutil.copy(ROOT / "deploy" / "setup.py", self.root / "deploy")
+        for name, content in PINS.items():
+            (requirements / name).write_text(content)
+            distribution, version = content.splitlines()[-1].split("==")
+            make_wheel(self.wheels, distribution, version)
+
+    @property
+    def python(self) -> Path:
+        return self.root / ".venv" / "bin" / "python"
+
+    def setup(
+        self, *arguments: str, environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the set-up as make does, without any network."""
+        environment = {
+            "PATH": f"{self.programs}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "HOME": str(self.sites),
+            "PYTHONPATH": str(self.sites),
+            "CUDA_VISIBLE_DEVICES": "",
+            "PIP_CONFIG_FILE": "/dev/null",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.wheels),
+            **(environ or {}),
+        }
+        return subprocess.run(
+            [sys.executable, str(self.root / "deploy" / "setup.py"), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def installed(self) -> set[str]:
+        listed = subprocess.run(
+            [self.python, "-m", "pip", "list", "--format=json", "--disable-pip-version-check"],
+            capture_output=True,
+            check=True,
+        )
+        return {entry["name"] for entry in json.loads(listed.stdout)} - {"pip", "setuptools"}
+
+    def pretend(self, part: str, value: str) -> None:
+        """Let Python believe that it runs on another operating system or processor."""
+        (self.sites / "sitecustomize.py").write_text(
+            f"import platform; platform.{part} = lambda: {value!r}"
+        )
+
+    def add_gpu(self, driver: str = "580.95.05") -> None:
+        """Put a program on PATH that answers as nvidia-smi does on a machine with an H200."""
+        program = self.programs / "nvidia-smi"
+        answer = H200.format(driver=driver)
+        program.write_text(f"#!/bin/sh\ncase $1 in --query-gpu=*) echo '{answer}';; esac\n")
+        program.chmod(0o755)
+
+
+def make_wheel(folder: Path, name: str, version: str) -> None:
+    """Build the smallest wheel that pip installs."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", "")
+        wheel.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Clone:
+    """A clone that nobody has set up."""
+    return Clone(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone whose engine was set up from nothing."""
+    clone = Clone(tmp_path_factory.mktemp("done"))
+    result = clone.setup("engine")
+    assert result.returncode == 0, result.stderr
+    assert "about 620 MB to download" in result.stdout
+    return clone
+
+
+def test_everything_lands_inside_the_clone(done: Clone) -> None:
+    """The packages are in the clone's environment, and the home folder stays empty."""
+    assert "torch" in done.installed()
+    assert [path for path in done.sites.rglob("*") if path.name != "__pycache__"] == []
+
+
+def test_a_second_call_does_nothing_and_returns_at_once(done: Clone) -> None:
+    """No command is run and nothing is written or said once the stamp fits."""
+    before = {path: path.stat().st_mtime_ns for path in (done.root / ".venv").iterdir()}
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        result = done.setup("engine", environ={"PIP_FIND_LINKS": "/nowhere"})
+        times.append(time.perf_counter() - started)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert {path: path.stat().st_mtime_ns for path in (done.root / ".venv").iterdir()} == before
+    assert min(times) < 0.5
+
+
+def test_development_adds_to_the_engine(done: Clone) -> None:
+    """A further mode installs its own file only, and a changed pin is installed alone."""
+    result = done.setup("dev")
+    assert result.returncode == 0, result.stderr
+    assert "from dev.txt:" in result.stdout
+    assert {"torch", "devpart"} <= done.installed()
+    pins = done.root / "deploy" / "requirements" / "dev.txt"
+    pins.write_text("newpart==1.0\n")
+    make_wheel(done.wheels, "newpart", "1.0")
+    assert "dev.txt" in done.setup("dev", "--dry-run").stdout
+    assert done.setup("dev").returncode == 0
+    assert "newpart" in done.installed()
+
+
+def test_a_failed_install_is_said_and_tried_again(done: Clone) -> None:
+    """What pip could not find ends the set-up, keeps the rest and is asked for the next time."""
+    pins = done.root / "deploy" / "requirements" / "dev.txt"
+    content = pins.read_text()
+    pins.write_text("nobodyhasthis==1.0\n")
+    result = done.setup("dev")
+    assert result.returncode == 1
+    assert "dev.txt could not be installed" in result.stderr
+    assert "--clear" not in done.setup("dev", "--dry-run").stdout
+    pins.write_text(content)
+    assert done.setup("dev").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda venv: (venv / "set-up.unfinished").touch(), id="killed half-way"),
+        pytest.param(lambda venv: (venv / "bin" / "python").unlink(), id="Python gone"),
+        pytest.param(
+            lambda venv: (venv / "set-up.json").write_text(
+                json.dumps({"python": "/usr/bin/python3.0"})
+            ),
+            id="another Python",
+        ),
+    ],
+)
+def test_a_broken_environment_is_built_anew(done: Clone, tmp_path: Path, damage: object) -> None:
+    """Each kind of half an environment is thrown away whole."""
+    kept = tmp_path / "kept"
+    shutil.copytree(done.root / ".venv", kept, symlinks=True)
+    try:
+        damage(done.root / ".venv")
+        first, *rest = done.setup("engine", "--dry-run").stdout.splitlines()
+        assert "-m venv --clear" in first
+        assert any("engine-cpu.txt" in line for line in rest)
+    finally:
+        shutil.rmtree(done.root / ".venv")
+        kept.rename(done.root / ".venv")
+
+
+def test_an_environment_somebody_made_is_completed(done: Clone, tmp_path: Path) -> None:
+    """An environment without a stamp is not thrown away: pip finds what it lacks."""
+    stamp = done.root / ".venv" / "set-up.json"
+    kept = stamp.rename(tmp_path / "stamp")
+    try:
+        shown = done.setup("engine", "--dry-run").stdout
+        assert "--clear" not in shown
+        assert "engine-cpu.txt" in shown
+    finally:
+        kept.rename(stamp)
+
+
+def test_a_gpu_that_came_later_changes_the_engine(done: Clone) -> None:
+    """The two engines exclude each other, so the environment is built anew for the GPU's."""
+    done.add_gpu()
+    try:
+        gpu = {"CUDA_VISIBLE_DEVICES": "0"}
+        shown = done.setup("engine", "--dry-run", environ=gpu).stdout
+    finally:
+        (done.programs / "nvidia-smi").unlink()
+    assert "engine-cuda.txt" in shown
+    assert "engine-cpu.txt" not in shown
+    assert "--clear" in shown
+
+
+def test_a_new_driver_is_noticed(fresh: Clone) -> None:
+    """Upgraded as the sentence asks, the driver brings the GPU's engine at the next start."""
+    gpu = {"CUDA_VISIBLE_DEVICES": "0"}
+    fresh.add_gpu(driver="535.104.05")
+    before = fresh.setup("engine", environ=gpu)
+    assert "has driver 535.104.05; CUDA 13 needs 580 or newer. So the CPU" in before.stdout
+    assert "torch" in fresh.installed()
+    assert fresh.setup("engine", environ=gpu).stdout == ""
+    fresh.add_gpu(driver="580.95.05")
+    after = fresh.setup("engine", environ=gpu)
+    assert after.returncode == 0, after.stderr
+    assert fresh.installed() == {"enginecuda"}
+
+
+def test_a_gpu_beside_an_arm_processor_gets_the_cpus_engine(fresh: Clone) -> None:
+    """The CUDA engine's pins are for x86-64, which is said in one sentence."""
+    fresh.add_gpu()
+    fresh.pretend("machine", "aarch64")
+    said, *commands = fresh.setup(
+        "engine", "--dry-run", environ={"CUDA_VISIBLE_DEVICES": "0"}
+    ).stdout.splitlines()
+    assert said == (
+        "The CUDA engine is pinned for x86-64 and this is aarch64. So the CPU engine is set up."
+    )
+    assert "engine-cpu.txt" in commands[-1]
+
+
+def test_pip_installs_torch_where_it_is_offered(fresh: Clone) -> None:
+    """Where pip's own configuration knows the CPU build of torch, nothing else is needed."""
+    shown = fresh.setup("engine", "--dry-run").stdout
+    assert "engine-cpu.txt" in shown
+    assert "uv" not in [Path(word).name for word in shown.split()]
+    assert not (fresh.root / ".venv").exists()
+
+
+def test_uv_installs_torch_where_pip_does_not_know_it(fresh: Clone) -> None:
+    """With pip's configuration and find-links unset, uv brings the index itself."""
+    shown = fresh.setup("engine", "--dry-run", environ={"PIP_FIND_LINKS": ""}).stdout
+    bring, install = shown.splitlines()[-2:]
+    assert bring.endswith(" uv==0.13.8")
+    words = install.split()
+    assert Path(words[0]).name == "uv"
+    assert {"--no-deps", "--torch-backend=cpu", "--no-cache"} <= set(words)
+    assert words[-1].endswith("engine-cpu.txt")
+
+
+def test_an_unsupported_machine_is_told_in_one_sentence(fresh: Clone) -> None:
+    """The engine is refused with the next step, and the checks are set up all the same."""
+    fresh.pretend("system", "Darwin")
+    refused = fresh.setup("engine")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "Darwin" in refused.stderr
+    assert "make check" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    shown = fresh.setup("check", "--dry-run").stdout
+    assert [line.rsplit("/", 1)[-1] for line in shown.splitlines()[1:]] == [
+        "gateway.txt",
+        "dev.txt",
+    ]
+
+
+def test_checks_need_the_engine_where_it_runs(fresh: Clone) -> None:
+    """On a supported machine the checks see the packages that the engine brings."""
+    shown = fresh.setup("check", "--dry-run").stdout
+    assert "engine-cpu.txt" in shown
+    assert "dev.txt" in shown
+
+
+def test_a_full_disk_is_said_before_anything_is_fetched(fresh: Clone) -> None:
+    """Too little room ends the set-up before the first command."""
+    (fresh.sites / "sitecustomize.py").write_text(
+        "import shutil; full = shutil.disk_usage('/')._replace(free=10**9)\n"
+        "shutil.disk_usage = lambda path: full"
+    )
+    result = fresh.setup("engine")
+    assert result.returncode == 1
+    assert "free 1500 MB" in result.stderr
+    assert not (fresh.root / ".venv").exists()
+
+
+PIN_FILES = sorted((ROOT / "deploy" / "requirements").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", PIN_FILES, ids=lambda path: path.name)
+def test_every_requirement_is_pinned_and_every_file_explains_itself(path: Path) -> None:
+    """Installed without dependencies, a file must name one version of each, and say its origin."""
+    first, *lines = path.read_text().splitlines()
+    assert first.startswith("# ")
+    pins = [line.split(" ;")[0] for line in lines if not line.startswith("#")]
+    names = [pin.replace("===", "==").split("==")[0] for pin in pins]
+    assert all(pin.count("==") == 1 and not set(pin) & set("<>~*, ") for pin in pins)
+    assert len(names) == len(set(names)) > 10
+
+
+def test_the_gateways_pins_are_the_engines() -> None:
+    """What runs in the gateway's image is what the tests beside the engine ran on."""
+    pins = {
+        path.name: set(path.read_text().replace("===", "==").splitlines()[1:]) for path in PIN_FILES
+    }
+    assert pins["gateway.txt"] <= pins["engine-cpu.txt"]
+    assert pins["gateway.txt"] <= pins["engine-cuda.txt"]

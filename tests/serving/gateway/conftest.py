@@ -1,0 +1,205 @@
+"""A gateway and a fake engine on real sockets, each in a thread of its own."""
+
+import asyncio
+import http.client
+import json
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from serving.catalogue import entry_for
+from serving.gateway.app import Gateway, create_app
+from serving.gateway.server import Stop, serve
+from serving.options import EngineSettings, GatewaySettings, Settings
+from tests.fake_engine import FakeEngine
+
+CHAT = {"model": "tiny-qwen3-vl", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@dataclass
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """Return the body decoded."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """Return the error object."""
+        return self.json["error"]
+
+
+class RunningGateway:
+    """A gateway that serves, with a small client for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = self.admin_port = 0
+        self.stop_wish: Stop | None = None
+        self.app: Gateway | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._open.wait(5)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        admin: bool = False,
+    ) -> Answer:
+        """Send a request and read its whole answer."""
+        connection = self.connect(admin=admin)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, names, response.read())
+        finally:
+            connection.close()
+
+    def connect(self, admin: bool = False) -> http.client.HTTPConnection:
+        """Open a connection."""
+        port = self.admin_port if admin else self.port
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+
+    def chat(
+        self,
+        headers: dict[str, str] | None = None,
+        path: str = "/v1/chat/completions",
+        **fields: Any,
+    ) -> Answer:
+        """Ask a chat question."""
+        return self.request("POST", path, json.dumps({**CHAT, **fields}).encode(), headers)
+
+    def admin(self, path: str) -> Answer:
+        """Get a page of the admin port."""
+        return self.request("GET", path, admin=True)
+
+    def metric(self, line_start: str) -> float:
+        """Return one sample of the gateway's metrics, 0 where it does not exist yet."""
+        for line in self.admin("/metrics").body.decode().splitlines():
+            if line.startswith(line_start):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    def wait_ready(self, ready: bool = True) -> None:
+        """Wait until /readyz says so."""
+        wait_for(lambda: (self.admin("/readyz").status == 200) is ready)
+
+    def signal(self) -> None:
+        """Do what a signal does."""
+        assert self._loop is not None and self.stop_wish is not None
+        self._loop.call_soon_threadsafe(self.stop_wish.request, signal.SIGTERM)
+
+    def end(self) -> None:
+        """End at once and wait for it."""
+        self.signal()
+        self.signal()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.stop_wish = Stop()
+        self.app = create_app(self.settings, entry_for("tiny"))
+        await serve(self.app, self.stop_wish, self._started)
+
+    def _started(self, port: int, admin_port: int) -> None:
+        self.port, self.admin_port = port, admin_port
+        self._open.set()
+
+
+@pytest.fixture(name="wait_for")
+def _wait_for() -> Callable[..., None]:
+    """Return the patient assertion."""
+    return wait_for
+
+
+def wait_for(condition: Callable[[], bool], timeout: float = 8) -> None:
+    """Wait until a condition holds."""
+    give_up = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < give_up, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """Return a path short enough for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        yield Path(folder) / "engine.sock"
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[FakeEngine, RunningGateway]]:
+    """Run one engine and one gateway with default limits for a module's tests."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        fake = FakeEngine(Path(folder) / "engine.sock")
+        fake.start()
+        running = RunningGateway(settings_for(fake.socket_path))
+        running.wait_ready()
+        yield fake, running
+        running.end()
+        fake.stop()
+
+
+@pytest.fixture
+def gateway(pair: tuple[FakeEngine, RunningGateway]) -> RunningGateway:
+    """Return the module's gateway: with default limits, before a ready engine."""
+    return pair[1]
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, socket_path: Path) -> Iterator[FakeEngine]:
+    """Return the engine of the module's gateway without records, or one of the test's own."""
+    if "gateway" in request.fixturenames:
+        shared: FakeEngine = request.getfixturevalue("pair")[0]
+        shared.reset()
+        yield shared
+        return
+    fake = FakeEngine(socket_path)
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def start_gateway(socket_path: Path) -> Iterator[Callable[..., RunningGateway]]:
+    """Start gateways with options before the test's own engine; they end with the test."""
+    started: list[RunningGateway] = []
+
+    def start(**options: Any) -> RunningGateway:
+        started.append(RunningGateway(settings_for(socket_path, **options)))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.end()
+
+
+def settings_for(socket_path: Path, **options: Any) -> Settings:
+    """Return settings with free ports and the given options of the gateway."""
+    gateway = GatewaySettings(**{"port": 0, "admin_port": 0, "drain_seconds": 5, **options})
+    return Settings(engine=EngineSettings(listen=str(socket_path)), gateway=gateway)

@@ -1,0 +1,81 @@
+"""Ending a task from outside with a named error."""
+
+import asyncio
+
+import pytest
+
+from serving.gateway.interruption import Interruption, Phase
+
+
+class Overdue(Exception):
+    """The deadline's error."""
+
+
+async def waits_under(phase: Phase, check_after: tuple[float, ...]) -> str:
+    """Wait in a block whose deadline is checked at times after its start."""
+    loop = asyncio.get_running_loop()
+    interruption = Interruption()
+    started = loop.time()
+    for delay in check_after:
+        loop.call_later(0.01, lambda delay=delay: interruption.check(started + delay))
+    with interruption:
+        interruption.enter(phase)
+        await asyncio.sleep(0.05)
+        return "finished"
+
+
+@pytest.mark.parametrize(
+    ("phase", "check_after", "overdue"),
+    [
+        pytest.param(Phase(10, Overdue), (1, 9), False, id="within"),
+        pytest.param(Phase(10, Overdue), (11,), True, id="over"),
+        pytest.param(Phase(10, Overdue, lambda seconds: True), (11, 15), False, id="goes on"),
+        pytest.param(Phase(10, Overdue, lambda seconds: False), (11,), True, id="stuck"),
+    ],
+)
+def test_a_deadline_raises_its_error_in_the_block(phase, check_after, overdue):
+    """The error is raised where the task waits, and only when it is due."""
+    if overdue:
+        with pytest.raises(Overdue):
+            asyncio.run(waits_under(phase, check_after))
+    else:
+        assert asyncio.run(waits_under(phase, check_after)) == "finished"
+
+
+def test_after_an_interruption_the_task_can_go_on():
+    """The task is not left cancelled: it can still tell the client; later interrupts are void."""
+
+    async def told() -> str:
+        interruption = Interruption()
+        asyncio.get_running_loop().call_soon(interruption.interrupt, Overdue("first"))
+        try:
+            with interruption:
+                await asyncio.sleep(5)
+        except Overdue as error:
+            interruption.interrupt(Overdue("late"))
+            await asyncio.sleep(0.01)
+            assert asyncio.current_task().cancelling() == 0
+            return str(error)
+        return "not interrupted"
+
+    assert asyncio.run(told()) == "first"
+
+
+def test_a_cancellation_from_elsewhere_stays_one():
+    """Only our own interruptions are turned into errors."""
+
+    async def cancelled() -> bool:
+        async def block() -> None:
+            with Interruption():
+                await asyncio.sleep(5)
+
+        task = asyncio.create_task(block())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    assert asyncio.run(cancelled())

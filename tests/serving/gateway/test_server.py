@@ -1,0 +1,246 @@
+"""Both ports, the start that fails, and the way out by signals."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from serving.catalogue import entry_for
+from serving.failure import StartError
+from serving.gateway.server import bind, run
+from serving.options import EngineSettings, GatewaySettings, Settings
+from tests.fake_engine import DONE, answer_events, delta_event, stall, stream, whole
+
+PROGRAM = """
+import json, sys
+from serving.catalogue import entry_for
+from serving.gateway.server import run
+from serving.options import Settings
+sys.exit(run(Settings.model_validate(json.loads(sys.argv[1])), entry_for("tiny")))
+"""
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Process:
+    """The gateway as a process of its own, as users run it."""
+
+    def __init__(self, engine, **options: object) -> None:
+        self.port, self.admin_port = free_port(), free_port()
+        ports = {"port": self.port, "admin_port": self.admin_port}
+        settings = {"engine": {"listen": str(engine.socket_path)}, "gateway": {**ports, **options}}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, json.dumps(settings)], stderr=subprocess.PIPE
+        )
+
+    def admin(self, path: str) -> int:
+        """Return the status of an admin page, 0 while nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def chat(self) -> socket.socket:
+        """Send a streamed chat request."""
+        body = b'{"messages": [{"role": "user", "content": "hi"}], "stream": true}'
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+        connection.sendall(head % len(body) + body)
+        return connection
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    """Keep processes to be ended with the test."""
+    kept: list[Process] = []
+    yield kept
+    for process in kept:
+        process.process.kill()
+        process.process.communicate()
+
+
+@pytest.fixture
+def start_process(engine, processes, wait_for):
+    """Start a process and wait until it is ready."""
+
+    def start(**options: object) -> Process:
+        processes.append(Process(engine, **options))
+        wait_for(lambda: processes[-1].admin("/readyz") == 200, timeout=20)
+        return processes[-1]
+
+    return start
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes."""
+    data = b""
+    while piece := connection.recv(65536):
+        data += piece
+    return data
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_streams_finish_and_ends_with_0(engine, start_process, wait_for, number):
+    """New requests get 503, /readyz fails, the running stream is whole, nothing is logged wrong."""
+    events = answer_events(thought="thinking on")
+    engine.play(stream(events, pause_seconds=0.15))
+    process = start_process()
+    with process.chat() as running:
+        first = running.recv(65536)
+        process.process.send_signal(number)
+        wait_for(lambda: process.admin("/readyz") == 503)
+        assert process.admin("/healthz") == 200
+        with process.chat() as refused:
+            answer = read_all(refused)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in answer
+        assert b'"shutting_down"' in answer
+        rest = first + read_all(running)
+    assert DONE in rest
+    assert delta_event(reasoning="o") in rest
+    assert process.process.wait(10) == 0
+    assert b"Traceback" not in process.process.stderr.read()
+
+
+def test_a_stream_over_the_drain_limit_gets_a_typed_error(engine, start_process):
+    """The last event says why, there is no [DONE], and the exit is clean."""
+    engine.play(stall([delta_event(content="a")]))
+    process = start_process(drain_seconds=0.5)
+    with process.chat() as running:
+        first = running.recv(65536)
+        process.process.send_signal(signal.SIGTERM)
+        rest = first + read_all(running)
+    assert b'"code":"shutting_down"' in rest
+    assert DONE not in rest
+    assert engine.last().hung_up.wait(2)
+    assert process.process.wait(10) == 0
+
+
+def test_a_second_signal_ends_at_once(engine, start_process, wait_for):
+    """No drain is waited for, the client is told, and the code is the signal's."""
+    engine.play(stall([delta_event(content="a")]))
+    process = start_process(drain_seconds=600)
+    with process.chat() as running:
+        first = running.recv(65536)
+        process.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: process.admin("/readyz") == 503)
+        process.process.send_signal(signal.SIGINT)
+        rest = first + read_all(running)
+    assert b'"code":"shutting_down"' in rest
+    assert process.process.wait(5) == 128 + signal.SIGINT
+
+
+def test_idle_connections_do_not_hold_up_the_end(engine, start_process):
+    """Kept connections without a request are closed."""
+    process = start_process()
+    with socket.create_connection(("127.0.0.1", process.port)) as idle:
+        idle.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+        idle.recv(65536)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("option", ["port", "admin_port"])
+def test_a_taken_port_does_not_start(option):
+    """The port and the variable to set are named."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        settings = GatewaySettings(**{"port": 0, "admin_port": 0, option: number})
+        with pytest.raises(StartError, match=f"Port {number} .*taken") as caught:
+            bind(settings)
+    assert option.upper() in caught.value.next_step
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid"])
+def test_an_address_that_is_not_ours_does_not_start(host):
+    """The setting is named."""
+    with pytest.raises(StartError, match=r"gateway\.port"):
+        bind(GatewaySettings(host=host, port=0, admin_port=0, api_keys=("k",)))
+
+
+def test_an_engine_on_another_machine_does_not_start():
+    """Only loopback is a debugging address."""
+    settings = Settings(engine=EngineSettings(listen="tcp://10.0.0.1:80"))
+    with pytest.raises(StartError, match="leaves this machine"):
+        run(settings, entry_for("tiny"))
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /v1/models HTTP/1.1\r\nhost:", b"POST /v1/completions HTTP/1.1\r\nx: y\r\n"]
+)
+def test_headers_that_do_not_come_end_the_connection(start_gateway, engine, sent):
+    """A connection without whole headers is dropped after the limit."""
+    gateway = start_gateway(header_timeout_seconds=0.4)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(sent)
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+    assert 0.2 < time.monotonic() - started < 2
+
+
+def test_headers_without_end_are_dropped(start_gateway, engine):
+    """Memory is bounded before any request exists."""
+    gateway = start_gateway()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            for _ in range(1000):
+                connection.sendall(b"x: " + b"y" * 4000 + b"\r\n")
+                time.sleep(0.001)
+
+
+REFUSED = b"POST /v1/nothing HTTP/1.1\r\nhost: x\r\n"
+
+
+def test_the_rest_of_a_refused_body_has_a_deadline(start_gateway, engine):
+    """A client cannot hold a connection by never ending a body that nobody reads."""
+    gateway = start_gateway(stalled_reader_seconds=0.5)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(REFUSED + b"content-length: 1000\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"x")
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+
+
+def test_trailers_without_end_are_dropped(start_gateway, engine):
+    """Memory is bounded behind a body too."""
+    gateway = start_gateway()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(REFUSED + b"transfer-encoding: chunked\r\n\r\n0\r\n")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            for _ in range(1000):
+                connection.sendall(b"x: " + b"y" * 4000 + b"\r\n")
+                time.sleep(0.001)
+
+
+def test_a_closing_answer_that_is_not_read_is_dropped(start_gateway, engine, wait_for):
+    """A reader that stalls behind the last byte holds no connection."""
+    gateway = start_gateway(stalled_reader_seconds=1)
+    engine.play(whole(b'{"x":"' + b"y" * 8_000_000 + b'"}'))
+    head = b"POST /v1/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+        connection.sendall(head + b'content-length: 13\r\n\r\n{"prompt":""}')
+        wait_for(lambda: gateway.metric("gateway_requests_total") == 1)
+        time.sleep(1.5)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(2**20):
+                received += len(piece)
+    assert received < 8_000_000

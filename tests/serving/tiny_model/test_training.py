@@ -1,0 +1,186 @@
+"""Training lowers the loss, goes on where it stopped, and leaves a folder that can be served."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip(
+    "serving.tiny_model.architecture", reason="PyTorch is not installed; enable: make serve"
+)
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
+
+from serving.engine.checkpoint import missing_parts
+from serving.tiny_model import architecture, curriculum, training
+from serving.tiny_model.lessons import IGNORED, Batch, Lessons
+
+if TYPE_CHECKING:
+    from transformers import Qwen3VLProcessor
+
+COMMITTED = Path(architecture.__file__).with_name("checkpoint")
+
+
+class Drill:
+    """Lessons that repeat one small batch of pictures and one of sums."""
+
+    def __init__(self, processor: Qwen3VLProcessor) -> None:
+        lessons = Lessons(processor, "drill")
+        self._pictures = lessons.batch(drawn("colour"), (6, 6))
+        self._texts = lessons.batch(drawn("addition"))
+
+    def pictures(self, _progress: float) -> Batch:
+        """Repeat the pictures."""
+        return self._pictures
+
+    def texts(self, _mix: dict[str, int], _count: int) -> Batch:
+        """Repeat the sums."""
+        return self._texts
+
+
+def drawn(task: str) -> list[curriculum.Sample]:
+    """Return four samples of a task."""
+    return [curriculum.sample("drill", task, index) for index in range(4)]
+
+
+@pytest.fixture(scope="module")
+def drill(processor: Qwen3VLProcessor) -> Drill:
+    """Return the small lessons."""
+    return Drill(processor)
+
+
+@pytest.fixture(scope="module")
+def warm(drill: Drill) -> tuple[training.Run, list[dict[str, float]]]:
+    """Return a run after ten steps at full pace, and what each of them lost."""
+    run = training.start("cpu")
+    run.steps = training.WARM_UP_STEPS
+    return run, [training.step(run, drill, "cpu", 0.0) for _ in range(10)]
+
+
+@pytest.fixture(scope="module")
+def saved(
+    warm: tuple[training.Run, list[dict[str, float]]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the folder of that run."""
+    folder = tmp_path_factory.mktemp("run")
+    warm[0].save(folder)
+    return folder
+
+
+@pytest.fixture(params=["new", "committed"])
+def checkpoint(request: pytest.FixtureRequest) -> Path:
+    """Return a folder that training left: the one just saved, and the one that is served."""
+    if request.param == "new":
+        return request.getfixturevalue("saved") / training.PUBLISHED
+    if not COMMITTED.exists():
+        pytest.skip("the tiny model has no checkpoint; enable: make train")
+    return COMMITTED
+
+
+def test_a_few_steps_lower_every_loss(
+    warm: tuple[training.Run, list[dict[str, float]]],
+) -> None:
+    """Pictures, texts and sight are all learned, from the loss of a guess downwards."""
+    losses = warm[1]
+    guess = torch.log(torch.tensor(float(architecture.VOCABULARY))).item()
+    assert losses[0]["picture"] == pytest.approx(guess, rel=0.1)
+    for name in ("picture", "text", "sight"):
+        first, *_, last = [loss[name] for loss in losses if name in loss]
+        assert last < 0.8 * first, name
+
+
+def test_a_resumed_run_goes_on_as_if_never_stopped(
+    warm: tuple[training.Run, list[dict[str, float]]], saved: Path, drill: Drill
+) -> None:
+    """Step, time, weights and optimiser come back: the next step loses exactly the same."""
+    resumed = training.start("cpu")
+    resumed.resume(saved)
+    run = warm[0]
+    assert (resumed.steps, resumed.seconds) == (run.steps, run.seconds)
+    assert run.steps == training.WARM_UP_STEPS + 10
+    ahead = [[training.step(r, drill, "cpu", 0.1) for _ in range(2)] for r in (resumed, run)]
+    assert ahead[0] == ahead[1]
+
+
+def test_a_run_without_a_past_starts_at_zero(tmp_path: Path) -> None:
+    """An empty folder resumes nothing."""
+    run = training.start("cpu")
+    run.resume(tmp_path)
+    assert (run.steps, run.seconds) == (0, 0.0)
+
+
+def test_a_checkpoint_is_small_bfloat16_and_without_a_second_head(checkpoint: Path) -> None:
+    """The whole folder stays under 8 MB, and the tied embedding is stored once."""
+    assert missing_parts(checkpoint) == []
+    assert sum(path.stat().st_size for path in checkpoint.iterdir()) < 8_000_000
+    with safe_open(checkpoint / "model.safetensors", "pt") as weights:
+        kinds = {weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118
+        names = set(weights.keys())
+        sizes = [torch.tensor(weights.get_slice(name).get_shape()).prod() for name in names]
+    assert kinds == {"BF16"}
+    assert sum(sizes) < 4_000_000
+    assert not [name for name in names if "lm_head" in name or "probes" in name]
+
+
+def test_a_checkpoint_says_what_the_engine_must_know(checkpoint: Path) -> None:
+    """Architecture, context, template and end of a turn are those that were trained with."""
+    config = AutoConfig.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    assert config.architectures == ["Qwen3VLForConditionalGeneration"]
+    assert config.text_config.max_position_embeddings == architecture.CONTEXT
+    assert tokenizer.get_chat_template() == architecture.TEMPLATE.read_text()
+    assert tokenizer.convert_ids_to_tokens(tokenizer.eos_token_id) == "<|im_end|>"
+    assert tokenizer.get_vocab() == architecture.build_tokenizer().get_vocab()
+
+
+def test_a_saved_network_loads_with_the_weights_it_had(
+    warm: tuple[training.Run, list[dict[str, float]]], tmp_path: Path
+) -> None:
+    """Nothing but the rounding to bfloat16 separates what was trained from what is served."""
+    run = warm[0]
+    run.save(tmp_path)
+    served = Qwen3VLForConditionalGeneration.from_pretrained(
+        tmp_path / training.PUBLISHED, dtype=torch.bfloat16
+    ).state_dict()
+    trained = run.pupil.network.state_dict()
+    assert served.keys() == trained.keys()
+    assert all(torch.equal(served[name], trained[name].bfloat16()) for name in served)
+
+
+def test_the_pace_warms_up_stays_and_falls() -> None:
+    """The rate rises for 150 steps, holds for a third of the time, and ends near nothing."""
+    rates = [training.learning_rate(step, 0.0) for step in range(150)]
+    assert rates == sorted(rates)
+    assert training.learning_rate(10_000, 0.3) == training.LEARNING_RATE == rates[-1]
+    assert training.learning_rate(10_000, 0.7) < training.LEARNING_RATE
+    assert 0 < training.learning_rate(10_000, 1.0) < 0.01 * training.LEARNING_RATE
+
+
+class Parrot(nn.Module):
+    """Repeats every target, but misses one token of each batch's first row."""
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return logits that favour what is said, targets, and no loss of sight."""
+        targets = batch.labels[:, 1:]
+        learned = targets[targets != IGNORED]
+        said = learned.clone()
+        said[random.Random(0).randrange(int((targets[0] != IGNORED).sum()))] += 1
+        logits = nn.functional.one_hot(said, architecture.VOCABULARY + 1).float()
+        return logits, learned, torch.zeros(())
+
+
+def test_one_wrong_token_makes_a_sample_wrong(processor: Qwen3VLProcessor) -> None:
+    """The trainer's score counts samples that are right throughout, each task by itself."""
+    run = training.Run(Parrot(), processor, torch.optim.SGD([torch.zeros(1)]))
+    shares = training.score(run, "cpu", samples=2)
+    assert set(shares) == {*curriculum.PICTURE_TASKS, *curriculum.TEXT_TASKS}
+    for task in curriculum.TEXT_TASKS:
+        assert shares[task] == 23 / 24
+    assert all(0 < shares[task] < 1 for task in curriculum.PICTURE_TASKS)
+    assert run.pupil.training, "training goes on afterwards"
