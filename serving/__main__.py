@@ -88,6 +88,37 @@ def doctor(config: Config = None) -> None:
     _hand_over(lambda: page.run(config, os.environ))
 
 
+@app.command()
+def verify(
+    url: Annotated[str, typer.Argument(help="Address, such as http://127.0.0.1:8000.")],
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="File with the bearer key.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model to ask for; by default the first listed.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the report; empty if no check is made.")
+    ] = None,
+    private_network: Annotated[
+        list[str] | None,
+        typer.Option(help="Network (CIDR) that the deployment opens to pictures on purpose."),
+    ] = None,
+) -> None:
+    """Check a running deployment from outside, by questions with known answers."""
+    from serving.verify import run  # noqa: PLC0415
+
+    _hand_over(
+        lambda: run.verify(
+            url,
+            key_file=key_file,
+            model=model,
+            json_file=json_file,
+            private_networks=private_network or (),
+        )
+    )
+
+
 def _hand_over(command: Callable[[], int]) -> None:
     """Run a command; a reason not to start is one sentence and exit code 1, never a trace."""
     logs.configure("info", json=not sys.stderr.isatty())

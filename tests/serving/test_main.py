@@ -9,7 +9,9 @@ import time
 import pytest
 import yaml
 
-COMMANDS = ("up", "engine", "gateway", "settings", "doctor")
+from tests.serving.conftest import WAIT_SECONDS
+
+COMMANDS = ("up", "engine", "gateway", "verify", "settings", "doctor")
 
 
 def test_help_names_every_command(room) -> None:
@@ -104,12 +106,12 @@ def test_an_engine_alone_refuses_a_half_model(room) -> None:
 def test_a_gateway_alone_waits_for_its_engine(room) -> None:
     """It is healthy but not ready, says so, and ends when told."""
     process = room.start("gateway", MODEL="Qwen/Qwen3-VL-8B-Thinking")
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + WAIT_SECONDS
     statuses: dict[str, int] = {}
     while not statuses and time.monotonic() < give_up:
         try:
             for page in ("/healthz", "/readyz"):
-                connection = http.client.HTTPConnection("127.0.0.1", room.admin_port, timeout=5)
+                connection = http.client.HTTPConnection("127.0.0.1", room.admin_port, timeout=60)
                 connection.request("GET", page)
                 statuses[page] = connection.getresponse().status
                 connection.close()
