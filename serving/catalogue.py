@@ -10,6 +10,15 @@ INSTRUCT = "Qwen/Qwen3-VL-8B-Instruct"
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """List prices in USD per million tokens, and the share that is taken off both."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+    discount: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One servable model; `sampling` holds with pictures, `text_sampling` changes it without."""
 
@@ -20,6 +29,7 @@ class ModelEntry:
     aliases: tuple[str, ...] = ()
     text_sampling: Mapping[str, float | int] = field(default_factory=dict)
     reasoning_end_text: str = "</think>"
+    price: Price = Price()
 
     def sampling_defaults(self, *, media: bool) -> dict[str, float | int]:
         """Return what to send where the client says nothing."""
@@ -47,6 +57,7 @@ _THINKING = ModelEntry(
     text_sampling=MappingProxyType({"presence_penalty": 1.5}),
     # Written in the first person of a thought: the model reads it as its own.
     reasoning_end_text="\n\nThat is all the thinking I have room for; now the answer.\n</think>",
+    price=Price(prompt=0.18, completion=2.10, discount=0.35),
 )
 _INSTRUCT = ModelEntry(
     id=INSTRUCT,
@@ -64,6 +75,7 @@ _INSTRUCT = ModelEntry(
     text_sampling=MappingProxyType(
         {"temperature": 1.0, "top_p": 1.0, "top_k": 40, "presence_penalty": 2.0}
     ),
+    price=Price(prompt=0.08, completion=0.50),
 )
 _TINY = ModelEntry(
     id=TINY,
@@ -85,14 +97,18 @@ CATALOGUE: Mapping[str, ModelEntry] = MappingProxyType(
 )
 
 
-def entry_for(model: str, aliases: Iterable[str] = ()) -> ModelEntry:
-    """Return the entry of "tiny", a Hugging Face id or a folder, with further names if given.
+def entry_for(
+    model: str, aliases: Iterable[str] = (), price: Mapping[str, float] = MappingProxyType({})
+) -> ModelEntry:
+    """Return the entry of "tiny", a Hugging Face id or a folder, with further names and prices.
 
     A folder is known by its name, as cloned or as the hub's cache spells it. A model that is not
     in the catalogue gets vLLM's own sampling, and thinks if its name says so.
     """
     entry = _TINY if model == "tiny" else _named(model)
-    return replace(entry, aliases=(*entry.aliases, *aliases))
+    return replace(
+        entry, aliases=(*entry.aliases, *aliases), price=replace(entry.price, **price)
+    )
 
 
 def _named(model: str) -> ModelEntry:

@@ -200,6 +200,7 @@ class GatewaySettings(Group):
     api_keys_file: Path | None = Field(default=None, description="File with one bearer key a line")
     max_body_bytes: int = Field(default=64 * MIB, gt=0, description="Largest request body")
     max_images: int = Field(default=8, ge=0, description="Pictures in one request")
+    max_videos: int = Field(default=1, ge=0, description="Videos in one request")
     max_image_side: int = Field(
         default=4096, gt=0, description="Longest side of a picture in pixels"
     )
@@ -225,15 +226,15 @@ class GatewaySettings(Group):
         description="Time that running streams get at shutdown: 32,768 tokens of 25 ms",
     )
     media_timeout_seconds: float = Field(
-        default=10, gt=0, description="Time to fetch one picture by URL"
+        default=10, gt=0, description="Time to fetch one picture or video by URL"
     )
     max_media_bytes: int = Field(
-        default=20 * MIB, gt=0, description="Largest picture fetched by URL"
+        default=20 * MIB, gt=0, description="Largest picture or video, by URL or inline"
     )
-    media_redirects: int = Field(default=3, ge=0, description="Redirects followed for one picture")
+    media_redirects: int = Field(default=3, ge=0, description="Redirects followed for one URL")
     media_private_networks: tuple[str, ...] = Field(
         default=(),
-        description="Networks (CIDR) that pictures may come from although they are private",
+        description="Networks (CIDR) that media may come from although they are private",
     )
     max_output_tokens: int = Field(
         default=32_768, gt=0, le=81_920, description="Largest max_tokens"
@@ -243,6 +244,9 @@ class GatewaySettings(Group):
         gt=0,
         lt=1,
         description="Share of max_tokens for the thought where nothing is asked",
+    )
+    reasoning_content: bool = Field(
+        default=True, description="Repeat the thought as reasoning_content, its older name"
     )
     watchdog_seconds: float = Field(
         default=60, gt=0, description="Time without progress after which the engine counts as hung"
@@ -256,11 +260,30 @@ class GatewaySettings(Group):
 
 
 class ModelsSettings(Group):
-    """Under which names the served model answers."""
+    """Under which names the served model answers, and what it costs."""
 
     aliases: tuple[Text, ...] = Field(
         default=(), description="Names that clients may use besides the model's own id and slug"
     )
+    prompt_price: float | None = Field(
+        default=None, ge=0, description="List price of input, USD per million tokens"
+    )
+    completion_price: float | None = Field(
+        default=None, ge=0, description="List price of output, USD per million tokens"
+    )
+    price_discount: float | None = Field(
+        default=None, ge=0, le=1, description="Share taken off both list prices"
+    )
+
+    @property
+    def price(self) -> dict[str, float]:
+        """Return the prices that are set, by the names that the catalogue has for them."""
+        asked = {
+            "prompt": self.prompt_price,
+            "completion": self.completion_price,
+            "discount": self.price_discount,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 class Settings(Group):

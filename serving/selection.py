@@ -65,7 +65,8 @@ def select(
     if choice.model == TINY and loaded.settings.engine.model != TINY:
         loaded, is_exact = settle(config, {**environ, "SERVING_ENGINE__MODEL": TINY}, gpu)
         loaded = replace(loaded, origins=loaded.origins | {"engine.model": "the hardware found"})
-    entry = entry_for(loaded.settings.engine.model, loaded.settings.models.aliases)
+    models = loaded.settings.models
+    entry = entry_for(loaded.settings.engine.model, models.aliases, models.price)
     if (folder := weights.local_folder(loaded.settings.engine.model)) and folder.is_dir():
         entry = replace(entry, thinks=opens_thought(folder))
     return Selection(loaded, entry, choice, is_exact)

@@ -8,13 +8,15 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 MODEL = "tiny-qwen3-vl"
 MAX_MODEL_LEN = 16_384
+# How long a thing that must happen is waited for; no verdict hangs on when it does.
+WAIT_SECONDS = 60.0
 
 
 @dataclass
@@ -27,12 +29,17 @@ class Recorded:
     body: bytes
     sent: list[tuple[float, bytes]] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
-    hung_up_at: float | None = None
 
     @property
     def json(self) -> dict[str, Any]:
         """Return the body decoded."""
         return json.loads(self.body)
+
+    def named(self, data: bytes) -> bytes:
+        """Give an answer the id that vLLM makes of the request's."""
+        kind = "chatcmpl" if "/chat/" in self.path else "cmpl"
+        request_id = f'"id":"{kind}-{self.headers.get("x-request-id", "1")}"'
+        return data.replace(b'"id":"chatcmpl-1"', request_id.encode())
 
 
 class Wire:
@@ -57,6 +64,7 @@ class Wire:
 
     async def chunk(self, data: bytes) -> None:
         """Send one chunk of a chunked body; an empty one ends it."""
+        data = self.request.named(data)
         await self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     def reset(self) -> None:
@@ -65,22 +73,29 @@ class Wire:
 
 
 Script = Callable[[Wire], Awaitable[None]]
+Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 class FakeEngine:
     """The engine, in a thread and an event loop of its own.
 
-    Scripts given to `play` are used once each, in order; then the default plays.
+    Scripts given to `play` are used once each, in order; then the default plays. Questions for a
+    prompt's length are recorded apart and answered by `tokenize`.
     """
 
-    def __init__(self, socket_path: Path, default: Script | None = None) -> None:
+    def __init__(
+        self, socket_path: Path, default: Script | None = None, loop: Loop | None = None
+    ) -> None:
         self.socket_path = socket_path
         self.default = default or stream(answer_events())
+        self.tokenize = counted(100)
         self.requests: list[Recorded] = []
+        self.counts: list[Recorded] = []
         self.metrics = {"running": 0, "waiting": 0, "iterations": 0}
         self.works = False  # every look at its metrics finds a running request further on
         self.model = MODEL
         self._scripts: deque[Script] = deque()
+        self._loop_factory = loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopped: asyncio.Event | None = None
@@ -92,32 +107,34 @@ class FakeEngine:
     def reset(self) -> None:
         """Forget records and scripts."""
         self.requests.clear()
+        self.counts.clear()
         self._scripts.clear()
+        self.tokenize = counted(100)
 
     def start(self) -> None:
         """Listen; returns when connections are accepted."""
         listening = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(listening,), daemon=True)
         self._thread.start()
-        assert listening.wait(5)
+        assert listening.wait(WAIT_SECONDS)
 
     def stop(self) -> None:
         """Close the socket and end the thread, as an engine that exits does."""
         if self._thread is not None and self._loop is not None and self._stopped is not None:
             self._loop.call_soon_threadsafe(self._stopped.set)
-            self._thread.join(5)
+            self._thread.join(WAIT_SECONDS)
             assert not self._thread.is_alive()
             self._thread = None
 
-    def last(self, timeout: float = 5) -> Recorded:
+    def last(self) -> Recorded:
         """Return the newest request, waiting for the first one."""
-        give_up = time.monotonic() + timeout
+        give_up = time.monotonic() + WAIT_SECONDS
         while not self.requests and time.monotonic() < give_up:
             time.sleep(0.01)
         return self.requests[-1]
 
     def _run(self, listening: threading.Event) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
             self._loop = runner.get_loop()
             runner.run(self._serve(listening))
 
@@ -144,6 +161,9 @@ class FakeEngine:
             wire = Wire(writer, request)
             if request.method == "GET":
                 await self._page(wire)
+            elif request.path == "/tokenize":
+                self.counts.append(request)
+                await self.tokenize(wire)
             else:
                 self.requests.append(request)
                 await self._perform(reader, wire)
@@ -158,7 +178,6 @@ class FakeEngine:
         watching = asyncio.ensure_future(reader.read(1))
         done, _ = await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
         if playing not in done or isinstance(playing.exception(), ConnectionError):
-            wire.request.hung_up_at = time.perf_counter()
             wire.request.hung_up.set()
         for task in (playing, watching):
             task.cancel()
@@ -221,6 +240,7 @@ def usage_event(prompt: int = 11, completion: int = 5, reasoning: int = 3) -> by
 
 
 DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def answer_events(thought: str = "hm", answer: str = "red") -> list[bytes]:
@@ -235,18 +255,38 @@ def answer_events(thought: str = "hm", answer: str = "red") -> list[bytes]:
     ]
 
 
-def stream(events: list[bytes], pause_seconds: float = 0.0, end: bool = True) -> Script:
-    """Stream events one chunk each; without `end` the connection is reset after the last."""
+def stream(events: Sequence[bytes | float], pause_seconds: float = 0.0, end: bool = True) -> Script:
+    """Stream events one chunk each, a number being a further pause in seconds.
+
+    Without `end` the connection is reset after the last.
+    """
+
+    async def play(wire: Wire) -> None:
+        await wire.head(200, "text/event-stream; charset=utf-8")
+        for step in events:
+            if isinstance(step, bytes):
+                await wire.chunk(step)
+            await asyncio.sleep(pause_seconds if isinstance(step, bytes) else step)
+        if end:
+            await wire.chunk(b"")
+        else:
+            wire.reset()
+
+    return play
+
+
+def held(events: list[bytes], go: threading.Event, rest: list[bytes]) -> Script:
+    """Stream events, and the rest only when the test says so."""
 
     async def play(wire: Wire) -> None:
         await wire.head(200, "text/event-stream; charset=utf-8")
         for data in events:
             await wire.chunk(data)
-            await asyncio.sleep(pause_seconds)
-        if end:
-            await wire.chunk(b"")
-        else:
-            wire.reset()
+        while not go.is_set():  # noqa: ASYNC110  # it is set in another thread
+            await asyncio.sleep(0.01)
+        for data in rest:
+            await wire.chunk(data)
+        await wire.chunk(b"")
 
     return play
 
@@ -277,10 +317,16 @@ def whole(body: bytes, status: int = 200) -> Script:
     """Answer at once and whole."""
 
     async def play(wire: Wire) -> None:
-        await wire.head(status, "application/json", len(body))
-        await wire.send(body)
+        answer = wire.request.named(body)
+        await wire.head(status, "application/json", len(answer))
+        await wire.send(answer)
 
     return play
+
+
+def counted(tokens: int) -> Script:
+    """Answer how long a prompt is."""
+    return whole(json.dumps({"count": tokens, "max_model_len": MAX_MODEL_LEN}).encode())
 
 
 def refusal(status: int, message: str, param: str | None = None) -> Script:

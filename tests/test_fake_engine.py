@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_engine import DONE, FakeEngine, delta_event, stall, stream
+from tests.fake_engine import DONE, WAIT_SECONDS, FakeEngine, delta_event, stall, stream
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def engine() -> Iterator[FakeEngine]:
 def asked(engine: FakeEngine) -> socket.socket:
     """Send a request and return its connection."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(5)
+    connection.settimeout(WAIT_SECONDS)
     connection.connect(str(engine.socket_path))
-    connection.sendall(b"POST /x HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
+    connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
     return connection
 
 
@@ -48,10 +48,8 @@ def test_what_was_sent_is_what_arrived(engine):
 
 
 def test_a_client_that_leaves_is_noticed(engine):
-    """Hanging up is recorded with its time."""
+    """Hanging up is recorded."""
     engine.play(stall([delta_event(content="a")]))
     with asked(engine) as connection:
         connection.recv(100)
-        left = time.perf_counter()
-    assert engine.last().hung_up.wait(2)
-    assert 0 <= engine.last().hung_up_at - left < 0.5
+    assert engine.last().hung_up.wait(WAIT_SECONDS)

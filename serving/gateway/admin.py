@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.gateway.engine_watch import EngineWatch
+from serving.gateway.envelope import openai
 from serving.gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from serving.gateway.exchange import Receive, Scope, Send
 from serving.gateway.metrics import GatewayMetrics
@@ -48,7 +49,8 @@ class Admin:
                 raise MethodNotAllowed("Use GET.", "GET")
             status, body, content_type = await self._pages[scope["path"]]()
         except GatewayError as error:
-            status, body, content_type = error.status, error.body(), "application/json"
+            status, content_type = error.status, "application/json"
+            body = openai(error, "")
         headers = [
             (b"content-type", content_type.encode()),
             (b"content-length", str(len(body)).encode()),

@@ -10,13 +10,13 @@ from typing import Final, Self
 from serving.catalogue import ModelEntry
 from serving.gateway.admin import Admin
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import ShuttingDown
+from serving.gateway.errors import BadRequest, ShuttingDown
 from serving.gateway.exchange import Exchange, Receive, Scope, Send
 from serving.gateway.keys import load_keys
 from serving.gateway.media import MediaFetcher
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.relay import Relay
-from serving.gateway.routes import find_route
+from serving.gateway.routes import check_method, find_route
 from serving.gateway.served import ServedModel
 from serving.gateway.upstream import Engine
 from serving.options import Settings
@@ -82,6 +82,9 @@ class Gateway:
         try:
             with exchange.interruption:
                 await self._serve(scope["path"], exchange)
+        except RecursionError:  # only what a client sends is nested without bound
+            too_deep = BadRequest("The request is nested too deeply.", code="invalid_json")
+            await exchange.fail(too_deep)
         except Exception as error:  # the one border: every failure gets its answer
             await exchange.fail(error)
         finally:
@@ -110,14 +113,17 @@ class Gateway:
             )
 
     async def _serve(self, path: str, exchange: Exchange) -> None:
-        route = find_route(exchange.method, path)
+        route = find_route(path)
         exchange.route = route.name
+        exchange.envelope = route.envelope or exchange.envelope
+        check_method(route, exchange.method, path)
         if self.draining:
             raise ShuttingDown(
                 "The server is shutting down. Please try again.",
                 retry_after_seconds=RETRY_ELSEWHERE_SECONDS,
             )
-        self._keys.admit(exchange.headers.get(b"authorization"))
+        if route.needs_key:
+            self._keys.admit(exchange.headers)
         await route.endpoint(self._served, exchange)
 
     async def _check_deadlines(self) -> None:

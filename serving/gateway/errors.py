@@ -1,4 +1,4 @@
-"""Everything a client can be refused for, and how it is said in OpenAI's error form.
+"""Everything a client can be refused for; `envelope` says it in each dialect.
 
 GatewayError
   BadRequest            400
@@ -17,9 +17,7 @@ GatewayError
 ClientLost              nobody is left to answer
 """
 
-from typing import Any, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 
 class GatewayError(Exception):
@@ -44,27 +42,11 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
 
-    def body(self) -> bytes:
-        """Return OpenAI's error object as JSON."""
-        return msgspec.json.encode({"error": self._fields()})
-
-    def event(self) -> bytes:
-        """Return the error as the one server-sent event that ends a broken stream."""
-        return b"data: " + self.body() + b"\n\n"
-
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the headers that belong to this error."""
         if self.retry_after_seconds is None:
             return []
         return [(b"retry-after", str(self.retry_after_seconds).encode())]
-
-    def _fields(self) -> dict[str, Any]:
-        return {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
-        }
 
 
 class BadRequest(GatewayError):

@@ -9,7 +9,12 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from serving.gateway import envelope
+from serving.gateway.answer import Usage
+from serving.gateway.dialect import Dialect, dialect_of
+from serving.gateway.envelope import Envelope
 from serving.gateway.errors import (
+    BadRequest,
     BodyTooLarge,
     BodyTooSlow,
     ClientLost,
@@ -18,7 +23,8 @@ from serving.gateway.errors import (
 )
 from serving.gateway.interruption import Interruption, Phase
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.stream import Seen, Usage
+from serving.gateway.stream import Seen
+from serving.gateway.view import View
 from serving.options import GatewaySettings
 
 Scope = MutableMapping[str, Any]
@@ -31,7 +37,13 @@ access = logging.getLogger("serving.gateway.access")
 
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 LAST_WORDS_SECONDS: Final = 2.0
+MAX_APP_BYTES: Final = 128
 JSON: Final = [(b"content-type", b"application/json")]
+EVENT_STREAM: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
 class Exchange:
@@ -57,6 +69,9 @@ class Exchange:
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._accepted_id()
+        self.dialect: Dialect = dialect_of(scope["path"])
+        self.envelope: Envelope = self.dialect.envelope
+        self.view: View | None = None
         self.interruption = Interruption()
         self.route = "other"
         self.status = 0
@@ -66,7 +81,7 @@ class Exchange:
         self.first_token_seconds: float | None = None
         self.first_answer_seconds: float | None = None
 
-    async def read_body(self) -> bytes:
+    async def read_body(self) -> bytearray:
         """Return the whole body; raises BodyTooLarge, BodyTooSlow or ClientLost.
 
         A body somewhat over the limit is read to its end, so that its sender gets to read why it
@@ -76,7 +91,7 @@ class Exchange:
         declared = self.headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > 2 * limit:
             raise self._too_large()
-        pieces: list[bytes] = []
+        body = bytearray()
         size, more = 0, True
         while more:
             self.interruption.enter(self._body_phase(size))
@@ -88,33 +103,29 @@ class Exchange:
             if size > 2 * limit:
                 break
             if size <= limit:
-                pieces.append(message["body"])
+                body += message["body"]
         if size > limit:
             raise self._too_large()
         self.interruption.leave()
         self._watcher = asyncio.create_task(self._watch_client())
-        return b"".join(pieces)
+        return body
 
-    async def start_stream(self, headers: Headers) -> None:
-        """Send status 200 and the headers of a stream; from here on errors are events."""
-        await self._start(200, headers)
-        self.streaming = True
+    async def stream(self, data: bytes, *, last: bool = False) -> None:
+        """Send a piece of a stream; from the first one on, errors are events.
 
-    async def write(self, data: bytes) -> None:
-        """Send a piece of the body; a client that does not take it in time is ClientLost."""
+        A client that does not take it in time is ClientLost.
+        """
+        if not self.streaming:
+            await self._start(200, EVENT_STREAM)
+            self.streaming = True
         self.interruption.enter(self._reader)
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def end(self, data: bytes = b"") -> None:
-        """Send the last piece of the body."""
-        self.interruption.enter(self._reader)
-        await self._send({"type": "http.response.body", "body": data})
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     async def answer(self, status: int, body: bytes, headers: Headers = JSON) -> None:
         """Send a whole answer."""
         length = (b"content-length", str(len(body)).encode())
         await self._start(status, [*headers, length])
-        await self.end(body)
+        await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: BaseException) -> None:
         """Tell the client in the form that is still open, and note the outcome."""
@@ -122,16 +133,20 @@ class Exchange:
             self.outcome = error.outcome
             await self._hang_up()
             return
+        if isinstance(error, RecursionError):
+            # Only a client's JSON is nested; what could just be read may be too deep to be written.
+            error = BadRequest("The request's JSON is nested too deeply.", code="invalid_json")
         if not isinstance(error, GatewayError):
             _log_fault(self.request_id, error)
             error = InternalError("The gateway failed. The operator's log has the request's id.")
         self.outcome = error.outcome
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
-                if self.streaming:
-                    await self.end(error.event())
+                if self.streaming and self.view is not None:
+                    await self.stream(self.view.error(error), last=True)
                 elif not self.status:
-                    await self.answer(error.status, error.body(), _error_headers(error))
+                    body = self.envelope(error, self.request_id)
+                    await self.answer(error.status, body, _error_headers(error))
                 else:
                     await self._hang_up()
         except TimeoutError:
@@ -166,6 +181,7 @@ class Exchange:
             extra={
                 "request_id": self.request_id,
                 "route": self.route,
+                "app": _app(self.headers),
                 "status": self.status,
                 "outcome": self.outcome,
                 "finish_reason": self.seen.finish_reason,
@@ -180,7 +196,12 @@ class Exchange:
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status
         self.interruption.enter(self._reader)
-        headers = [*headers, (b"x-request-id", self.request_id.encode())]
+        request_id = self.request_id.encode()
+        headers = [*headers, (b"x-request-id", request_id)]
+        if self.dialect.is_openrouter:
+            headers.append((b"x-generation-id", b"gen-" + request_id.removeprefix(b"req_")))
+        elif self.envelope is envelope.anthropic:
+            headers.append((b"request-id", request_id))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _hang_up(self) -> None:
@@ -214,6 +235,14 @@ class Exchange:
         if REQUEST_ID.fullmatch(offered):
             return offered.decode()
         return f"req_{uuid.uuid4().hex}"
+
+
+def _app(headers: dict[bytes, bytes]) -> str | None:
+    """Return the name an application gives itself, in the headers OpenRouter's clients send."""
+    for name in (b"x-openrouter-title", b"x-title", b"http-referer"):
+        if value := headers.get(name):
+            return value[:MAX_APP_BYTES].decode("utf-8", "replace")
+    return None
 
 
 def _error_headers(error: GatewayError) -> Headers:

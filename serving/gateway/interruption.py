@@ -49,10 +49,10 @@ class Interruption:
             if kind is asyncio.CancelledError:
                 raise self._error from None
 
-    def enter(self, phase: Phase) -> None:
-        """Start to wait for something new."""
+    def enter(self, phase: Phase, since: float | None = None) -> None:
+        """Start to wait for something, or go on with a wait that began at a loop time."""
         self._phase = phase
-        self._due = self._loop.time() + phase.seconds
+        self._due = (self._loop.time() if since is None else since) + phase.seconds
 
     def leave(self) -> None:
         """Wait for nothing that has a deadline here."""

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from serving.failure import StartError
@@ -20,17 +20,20 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._digests)
 
-    def admit(self, authorization: bytes | None) -> None:
-        """Check an Authorization header; raises Unauthorized.
+    def admit(self, headers: Mapping[bytes, bytes]) -> None:
+        """Check a request's key, a bearer's or Anthropic's x-api-key; raises Unauthorized.
 
         Every key is compared in constant time and none ends the search, so time tells nothing.
         """
         if not self._digests:
             return
-        scheme, _, key = (authorization or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not key.strip():
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            key = headers.get(b"x-api-key", b"")
+        if not key.strip():
             raise Unauthorized(
-                "You didn't provide an API key. Send it in the header 'Authorization: Bearer KEY'."
+                "You didn't provide an API key. Send it in the header 'Authorization: Bearer KEY' "
+                "or 'x-api-key: KEY'."
             )
         offered = _digest(key.strip())
         matches = [hmac.compare_digest(offered, known) for known in self._digests]

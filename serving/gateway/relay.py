@@ -1,33 +1,63 @@
 """Passes a request to the engine and its answer back, streamed or whole."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+import msgspec
 
+from serving.catalogue import Price
+from serving.gateway.answer import Usage
+from serving.gateway.assembly import Assembly
+from serving.gateway.body import Piece
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.errors import EngineFailed, EngineTimeout, EngineUnavailable
 from serving.gateway.exchange import Exchange
 from serving.gateway.interruption import Phase
+from serving.gateway.pricing import settle
+from serving.gateway.stop import StopTexts
 from serving.gateway.stream import Seen, StreamScan, finish_reason_of, usage_of
 from serving.gateway.upstream import Engine, event_error
+from serving.gateway.view import View
 
-EVENT_STREAM: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+# The engine shows life after 10 s of silence; a client that hears nothing then is told, too.
+SILENCE_SECONDS: Final = 9.0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """What is sent to the engine and how its answer is to be shown."""
+    """What is sent to the engine, and how its answer is to be read and shown.
+
+    Stop texts of the answer are matched here, in a stream: `stop` makes the engine's answer one
+    even where the client wants it whole.
+    """
 
     path: str
-    body: bytes
+    body: Sequence[Piece]
     stream: bool
-    show_usage: bool
+    view: View
+    price: Price
+    thinking_token_budget: int | None = None
+    choices: int = 1
+    stop: StopTexts | None = None
+
+    def settle(self, usage: Usage | None) -> Usage | None:
+        """Complete the engine's count by cost and by the budget's verdict.
+
+        The engine counts all choices in one: only if all hit the budget is it certain that one did.
+        """
+        if usage is not None:
+            settle(usage, self.price)
+            budget = self.thinking_token_budget
+            hit = budget is not None and 0 <= budget * self.choices <= usage.reasoning
+            usage.reasoning_budget_hit = hit
+        return usage
+
+
+class _Counted(msgspec.Struct):
+    count: int
 
 
 class Relay:
@@ -45,46 +75,103 @@ class Relay:
     async def serve(self, exchange: Exchange, request: EngineRequest) -> None:
         """Serve one request; raises what the client is to be told."""
         exchange.interruption.enter(self._first_byte)
+        exchange.view = request.view
         try:
             async with self._engine.post(
                 request.path, request.body, exchange.request_id
             ) as response:
                 if request.stream:
-                    await self._stream(exchange, response, show_usage=request.show_usage)
+                    await self._stream(exchange, response, request)
+                elif request.stop is not None:
+                    await self._assembled(exchange, response, request, request.stop)
                 else:
-                    await self._whole(exchange, response)
+                    await self._whole(exchange, response, request)
         except EngineUnavailable:
             self._watch.look_now()
             raise
 
+    async def count(self, exchange: Exchange, body: Sequence[Piece]) -> int:
+        """Return how many tokens the engine makes of messages, pictures included."""
+        exchange.interruption.enter(self._first_byte)
+        async with self._engine.post("/tokenize", body, exchange.request_id) as response:
+            answer = await response.read()
+        exchange.interruption.leave()
+        try:
+            return msgspec.json.decode(answer, type=_Counted).count
+        except msgspec.MsgspecError:
+            raise EngineFailed("The engine's count of tokens cannot be read.") from None
+
     async def _stream(
-        self, exchange: Exchange, response: aiohttp.ClientResponse, *, show_usage: bool
+        self, exchange: Exchange, response: aiohttp.ClientResponse, request: EngineRequest
     ) -> None:
         """Relay events as they come; status and headers wait for the first of them."""
-        scan = StreamScan(show_usage=show_usage)
+        view, stop = request.view, request.stop
+        scan = StreamScan()
         seen = exchange.seen = scan.seen
+        clock = asyncio.get_running_loop().time
+        heard = written = clock()
+        phase = self._first_byte
         while chunk := await response.content.readany():
-            data = scan.feed(chunk)
-            if data and not exchange.streaming:
-                await exchange.start_stream(EVENT_STREAM)
+            if data := scan.feed(chunk):
+                heard, phase = clock(), self._between
+                data = view.events(data if stop is None else _stopped(data, seen, stop))
             if exchange.first_answer_seconds is None:
                 exchange.note(seen)
             if seen.ended:
-                await exchange.end(data)
-                return
+                data += view.end(request.settle(seen.usage))
+            elif not data and clock() - written >= SILENCE_SECONDS:
+                data = view.comment
             if data:
-                await exchange.write(data)
+                written = clock()
+                await exchange.stream(data, last=seen.ended)
+            if seen.ended:
+                return
             if seen.error is not None:
                 raise event_error(seen.error)
-            exchange.interruption.enter(self._between)
+            exchange.interruption.enter(phase, since=heard)
         raise EngineFailed("The engine ended its answer too early.")
 
-    async def _whole(self, exchange: Exchange, response: aiohttp.ClientResponse) -> None:
+    async def _assembled(
+        self,
+        exchange: Exchange,
+        response: aiohttp.ClientResponse,
+        request: EngineRequest,
+        stop: StopTexts,
+    ) -> None:
+        """Put the engine's stream together up to a stop text, and answer with the whole."""
+        scan, assembly = StreamScan(), Assembly()
+        seen = exchange.seen = scan.seen
+        clock = asyncio.get_running_loop().time
+        heard, phase = clock(), self._first_byte
+        while not seen.ended and (chunk := await response.content.readany()):
+            if data := scan.feed(chunk):
+                heard, phase = clock(), self._between
+                assembly.feed(_stopped(data, seen, stop))
+            if seen.error is not None and not seen.ended:
+                raise event_error(seen.error)
+            exchange.interruption.enter(phase, since=heard)
+        if not seen.ended:
+            raise EngineFailed("The engine ended its answer too early.")
+        usage = request.settle(seen.usage)
+        await exchange.answer(200, request.view.whole(assembly.answer(), usage))
+
+    async def _whole(
+        self, exchange: Exchange, response: aiohttp.ClientResponse, request: EngineRequest
+    ) -> None:
         body = await response.read()
         if not body.startswith(b"{") or not body.rstrip().endswith(b"}"):
             raise EngineFailed("The engine answered something that is not a JSON object.")
-        exchange.seen = Seen(usage=usage_of(body), finish_reason=finish_reason_of(body))
-        await exchange.answer(200, body)
+        usage = request.settle(usage_of(body))
+        exchange.seen = Seen(usage=usage, finish_reason=finish_reason_of(body))
+        await exchange.answer(200, request.view.whole(body, usage))
+
+
+def _stopped(block: bytes, seen: Seen, stop: StopTexts) -> bytes:
+    """Cut a block at stop texts; where they have ended every answer, the stream ends with it."""
+    block = stop.feed(block)
+    if stop.cut and not seen.ended:
+        seen.ended, seen.usage, seen.finish_reason = True, stop.usage, "stop"
+    return block
 
 
 def _too_slow(phase: str, seconds: float) -> Callable[[], EngineTimeout]:

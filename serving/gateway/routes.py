@@ -5,57 +5,76 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from serving.gateway import envelope
 from serving.gateway.api.chat import chat_completions
 from serving.gateway.api.completions import completions
+from serving.gateway.api.messages import count_tokens, messages
 from serving.gateway.api.models import list_models, show_model
+from serving.gateway.api.responses import responses
+from serving.gateway.dialect import DIALECTS
+from serving.gateway.docs.endpoint import show_document, show_page
+from serving.gateway.envelope import Envelope
 from serving.gateway.errors import MethodNotAllowed, NotFound
 from serving.gateway.exchange import Exchange
-from serving.gateway.fields import OPENAI, OPENROUTER, Dialect
 from serving.gateway.served import ServedModel
 
 Endpoint = Callable[[ServedModel, Exchange], Awaitable[None]]
-Handler = Callable[[ServedModel, Exchange, Dialect], Awaitable[None]]
-
-BASES: Final = {"/v1": OPENAI, "/api/v1": OPENROUTER}
-HANDLERS: Final[dict[str, tuple[str, str, Handler]]] = {
-    "/chat/completions": ("chat_completions", "POST", chat_completions),
-    "/completions": ("completions", "POST", completions),
-    "/models": ("models", "GET", list_models),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint with the name it has in metrics and logs."""
+    """An endpoint, the name it has in metrics and logs, and its own form of errors if any.
+
+    What the document says of it stands in `docs.operations`.
+    """
 
     name: str
+    method: str
     endpoint: Endpoint
+    envelope: Envelope | None = None
+    needs_key: bool = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods it takes: what can be read can be asked for without its body."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
-def find_route(method: str, path: str) -> Route:
-    """Return the route of a request; raises NotFound or MethodNotAllowed."""
-    for base, dialect in BASES.items():
-        if not path.startswith(base + "/"):
+ROUTES: Final = {
+    "/chat/completions": Route("chat_completions", "POST", chat_completions),
+    "/completions": Route("completions", "POST", completions),
+    "/messages": Route("messages", "POST", messages, envelope.anthropic),
+    "/messages/count_tokens": Route("count_tokens", "POST", count_tokens, envelope.anthropic),
+    "/responses": Route("responses", "POST", responses),
+    "/models": Route("models", "GET", list_models),
+}
+PAGES: Final = {
+    "/docs": Route("docs", "GET", show_page, needs_key=False),
+    "/openapi.json": Route("openapi", "GET", show_document, needs_key=False),
+}
+
+
+def find_route(path: str) -> Route:
+    """Return the route of a path; raises NotFound."""
+    if path in PAGES:
+        return PAGES[path]
+    for dialect in DIALECTS:
+        rest = path.removeprefix(dialect.base)
+        if rest == path:
             continue
-        name, allowed, endpoint = _match(path.removeprefix(base), dialect)
-        if method != allowed:
-            raise MethodNotAllowed(
-                f"Not allowed to {method} on {path[:128]}; use {allowed}.", allowed
-            )
-        return Route(name, endpoint)
-    raise _unknown(path)
+        if rest in ROUTES:
+            return ROUTES[rest]
+        model = rest.removeprefix("/models/")
+        if model and model != rest:
+            return Route("models", "GET", partial(show_model, name=model))
+    paths = ", ".join(f"/v1{rest}" for rest in ROUTES)
+    raise NotFound(f"Unknown route {path[:128]}. This server has {paths}.", code="unknown_url")
 
 
-def _match(rest: str, dialect: Dialect) -> tuple[str, str, Endpoint]:
-    if rest in HANDLERS:
-        name, method, handler = HANDLERS[rest]
-        return name, method, lambda served, exchange: handler(served, exchange, dialect)
-    model = rest.removeprefix("/models/")
-    if model and model != rest:
-        return "models", "GET", partial(show_model, name=model)
-    raise _unknown(rest)
-
-
-def _unknown(path: str) -> NotFound:
-    paths = ", ".join(f"/v1{rest}" for rest in HANDLERS)
-    return NotFound(f"Unknown route {path[:128]}. This server has {paths}.", code="unknown_url")
+def check_method(route: Route, method: str, path: str) -> None:
+    """Raise MethodNotAllowed unless the route takes the method."""
+    if method not in route.methods:
+        raise MethodNotAllowed(
+            f"Not allowed to {method} on {path[:128]}; use {route.method}.",
+            ", ".join(route.methods),
+        )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from serving.catalogue import ModelEntry
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.errors import NotFound
-from serving.gateway.fields import Fields, encoded, read_field
 from serving.gateway.media import MediaFetcher
 from serving.gateway.relay import Relay
 from serving.options import GatewaySettings
@@ -30,22 +29,3 @@ class ServedModel:
                 code="model_not_found",
                 param="model",
             )
-
-    def rest_tokens(self, max_prompt_tokens: int) -> int | None:
-        """Return what the context surely leaves for output, None before the engine said."""
-        if self.watch.max_model_len is None:
-            return None
-        return self.watch.max_model_len - max_prompt_tokens
-
-    def complete(self, fields: Fields, *, media: bool) -> Fields:
-        """Return fields with the served model's id and its sampling where the client set none."""
-        defaults = self.entry.sampling_defaults(media=media)
-        return {
-            **{name: encoded(value) for name, value in defaults.items()},
-            **fields,
-            "model": encoded(self.entry.id),
-        }
-
-    def check_model(self, fields: Fields) -> None:
-        """Check a request's model field."""
-        self.check_name(read_field(fields, "model", str))

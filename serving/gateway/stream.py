@@ -5,10 +5,12 @@ from typing import Final
 
 import msgspec
 
+from serving.gateway.answer import Usage
 from serving.gateway.errors import EngineFailed
 
 DATA: Final = b"data: "
 END: Final = DATA + b"[DONE]\n\n"
+COMMENT: Final = b": keep-alive\n\n"  # the engine's sign of life while it is silent
 ERROR: Final = DATA + b'{"error":'
 NEXT_DATA, NEXT_END, NEXT_ERROR = (b"\n" + line for line in (DATA, END, ERROR))
 # An event is one token, or a tool call's arguments at most; more is no event stream of ours.
@@ -22,42 +24,6 @@ TOOL_CALLS: Final = b'"tool_calls":[{'
 USAGE: Final = b'"usage":{'
 NO_CHOICES: Final = b'"choices":[]'
 FINISH: Final = b'"finish_reason":"'
-
-
-class PromptDetails(msgspec.Struct):
-    """What the prompt's tokens were, as far as the engine says."""
-
-    cached_tokens: int | None = None
-
-
-class CompletionDetails(msgspec.Struct):
-    """What the output's tokens were, as far as the engine says."""
-
-    reasoning_tokens: int | None = None
-
-
-class Usage(msgspec.Struct):
-    """The engine's own count of tokens."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
-    prompt_tokens_details: PromptDetails | None = None
-    completion_tokens_details: CompletionDetails | None = None
-
-    def by_kind(self) -> dict[str, int]:
-        """Return the counts under the names that metrics and logs use."""
-        reasoning = self.completion_tokens_details
-        cached = self.prompt_tokens_details
-        return {
-            "prompt": self.prompt_tokens,
-            "completion": self.completion_tokens or 0,
-            "reasoning": (reasoning and reasoning.reasoning_tokens) or 0,
-            "cached": (cached and cached.cached_tokens) or 0,
-        }
-
-
-class _Chunk(msgspec.Struct):
-    usage: Usage | None = None
 
 
 @dataclass(slots=True)
@@ -81,13 +47,12 @@ class Seen:
 class StreamScan:
     """Follows one stream; holds for any chunking, since only whole events are passed on.
 
-    The usage event is taken out unless the client asked for it; all other bytes stay as they are.
-    After the end or an error event nothing more is passed on.
+    Comments, the usage event and the end mark are taken out: each dialect has its own. All other
+    bytes stay as they are. After the end or an error event nothing more is passed on.
     """
 
-    def __init__(self, *, show_usage: bool) -> None:
+    def __init__(self) -> None:
         self.seen = Seen()
-        self._show_usage = show_usage
         self._rest = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -110,8 +75,10 @@ class StreamScan:
         seen = self.seen
         if block.startswith(ERROR) or NEXT_ERROR in block:
             return self._cut_at_error(block)
+        if COMMENT in block:  # never within an event, which holds no bare line break
+            block = block.replace(COMMENT, b"")
         if NEXT_END in block or block.startswith(END):
-            block = block[: block.index(END) + len(END)]
+            block = block[: block.index(END)]
             seen.ended = True
         seen.events += block.count(NEXT_DATA) + block.startswith(DATA)
         if not seen.reasoning:
@@ -132,8 +99,6 @@ class StreamScan:
                 kept.append(event)
                 continue
             self.seen.usage = usage_of(event.removeprefix(DATA)) or self.seen.usage
-            if self._show_usage:
-                kept.append(event)
         return b"".join(event + b"\n\n" for event in kept) + rest
 
     def _cut_at_error(self, block: bytes) -> bytes:
@@ -142,6 +107,10 @@ class StreamScan:
         if not self.seen.ended:
             self.seen.error = block[start:].split(b"\n", 1)[0].removeprefix(DATA)
         return before
+
+
+class _Chunk(msgspec.Struct):
+    usage: Usage | None = None
 
 
 def usage_of(body: bytes) -> Usage | None:

@@ -1,6 +1,6 @@
 """The engine as the gateway sees it: one address, new connections, errors turned into ours."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import ClientTimeout
 
 from serving.failure import StartError
+from serving.gateway.body import Piece
 from serving.gateway.errors import (
     EngineFailed,
     EngineRefused,
@@ -24,6 +25,20 @@ RESTART_SECONDS: Final = 5
 # How vLLM says that its queue is full; its other 503 answers mean that it is not well.
 QUEUE_FULL: Final = ("currently busy", "backlog limit")
 PROBE_SECONDS: Final = 5.0
+MAX_MESSAGE: Final = 1000
+# How vLLM words what has a code of its own here: sign, code, and our words where its own would
+# quote pixels.
+VERDICTS: Final = (
+    ("maximum context length", "context_length_exceeded", None),
+    ("longer than the maximum", "context_length_exceeded", None),
+    ("Failed to load image", "image_parse_error", None),
+    ("Failed to load video", "video_parse_error", None),
+    (
+        "Failed to apply",
+        "media_parse_error",
+        "A picture or video cannot be processed. Send it in another size or format.",
+    ),
+)
 
 
 class Engine:
@@ -57,7 +72,7 @@ class Engine:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: bytes, request_id: str
+        self, path: str, body: Sequence[Piece], request_id: str
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request; leaving the block early hangs up, which stops the generation.
 
@@ -65,7 +80,7 @@ class Engine:
         """
         headers = {
             "content-type": "application/json",
-            "content-length": str(len(body)),
+            "content-length": str(sum(map(len, body))),
             "x-request-id": request_id,
         }
         with _translated():
@@ -106,9 +121,11 @@ def engine_error(status: int, body: bytes) -> GatewayError:
         return Overloaded(message, retry_after_seconds=BUSY_SECONDS)
     if status in {401, 403} or not 400 <= status < 500:
         return EngineFailed(f"The engine failed (status {status}): {message}")
-    too_long = "maximum context length" in message or "longer than the maximum" in message
-    code = "context_length_exceeded" if too_long else _word(said.get("code"))
-    return EngineRefused(status, message, code=code, param=_word(said.get("param")))
+    shown, param = message[:MAX_MESSAGE], _word(said.get("param"))
+    for sign, code, ours in VERDICTS:
+        if sign in message:
+            return EngineRefused(400, ours or shown, code=code, param=param or "messages")
+    return EngineRefused(status, shown, code=_word(said.get("code")), param=param)
 
 
 def event_error(event: bytes) -> GatewayError:
@@ -126,7 +143,7 @@ def unreachable() -> EngineUnavailable:
 
 
 class _translated:
-    """Turns aiohttp's errors into ours."""
+    """Turns errors of the way to the engine and of what it says into ours."""
 
     def __enter__(self) -> None:
         return None
@@ -143,6 +160,8 @@ class _translated:
                 raise EngineFailed("The engine broke off in the middle of its answer.") from None
             case aiohttp.ClientConnectionError() | OSError():
                 raise unreachable() from None
+            case msgspec.DecodeError() | UnicodeDecodeError():
+                raise EngineFailed("The engine answered something that cannot be read.") from None
             case aiohttp.ClientError():
                 raise EngineFailed("The engine answered something that is not HTTP.") from None
 
@@ -164,10 +183,11 @@ def _connector(listen: str) -> aiohttp.BaseConnector:
     return aiohttp.UnixConnector(path=listen, limit=0, force_close=True)
 
 
-async def _pieces(body: bytes, size: int = 2**18) -> AsyncIterator[bytes]:
-    view = memoryview(body)
-    for start in range(0, len(body), size):
-        yield bytes(view[start : start + size])
+async def _pieces(body: Sequence[Piece], size: int = 2**18) -> AsyncIterator[bytes]:
+    for piece in body:
+        view = memoryview(piece)
+        for start in range(0, len(view), size):
+            yield bytes(view[start : start + size])
 
 
 def _said(body: bytes) -> dict[str, Any]:

@@ -21,7 +21,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_VLLM = ROOT / "tests" / "data" / "fake_vllm"
-WAIT_SECONDS = 30
+# How long a thing that must happen is waited for; no verdict hangs on when it does.
+WAIT_SECONDS = 120
 CONFIG = {
     "architectures": ["Qwen3VLForConditionalGeneration"],
     "text_config": {

@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from tests.serving.conftest import WAIT_SECONDS
+
 REFUSALS = [
     pytest.param({"MODEL": "{room.folder}/absent"}, ["absent does not exist"], id="model missing"),
     pytest.param(
@@ -157,7 +159,7 @@ def test_the_engines_own_output_is_shown_where_it_is_wanted(room) -> None:
 def test_ctrl_c_before_it_is_ready_ends_it(room) -> None:
     """An impatient SIGINT is a wish like any other: exit code 0 and nobody left."""
     process = room.start("up")
-    while len(room.inhabitants()) < 3:
+    while len(room.inhabitants()) < 3 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     ended = room.end(process)
@@ -242,7 +244,7 @@ def test_a_second_start_leaves_the_first_alone(room) -> None:
         ),
     ):
         second = room.start("up", **change)
-        shown, complaint = second.communicate(timeout=30)
+        shown, complaint = second.communicate(timeout=WAIT_SECONDS)
         assert second.returncode == 1
         assert said in complaint
         assert "Ready after" not in shown

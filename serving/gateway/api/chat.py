@@ -1,44 +1,69 @@
 """POST /chat/completions: an OpenAI chat request becomes the engine's, its answer is relayed."""
 
-import msgspec
+import time
+from typing import Final
 
-from serving.gateway.api.streaming import read_streaming
-from serving.gateway.conversation import read_conversation
-from serving.gateway.errors import BadRequest
+from serving.gateway.api.chat_view import ChatView
+from serving.gateway.body import Body
+from serving.gateway.chat_request import ChatRequest
+from serving.gateway.conversation import Question
 from serving.gateway.exchange import Exchange
-from serving.gateway.fields import CHAT, Dialect, encoded, read_fields
-from serving.gateway.output import plan_output
-from serving.gateway.relay import EngineRequest
+from serving.gateway.generation import generate
+from serving.gateway.output import hides_thought
+from serving.gateway.reading import read_request
+from serving.gateway.sampling import UNUSED
 from serving.gateway.served import ServedModel
+from serving.gateway.view import Asked
+
+# Fields of OpenAI's and OpenRouter's published schemas that have no effect here.
+IGNORED: Final = UNUSED | frozenset(
+    [
+        "audio",
+        "cache_control",
+        "debug",
+        "function_call",
+        "functions",
+        "image_config",
+        "modalities",
+        "moderation",
+        "plugins",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "route",
+        "safety_identifier",
+        "service_tier",
+        "session_id",
+        "stop_server_tools_when",
+        "store",
+        "top_a",
+        "trace",
+        "transforms",
+        "usage",
+        "verbosity",
+        "web_search_options",
+    ]
+)
 
 
-async def chat_completions(served: ServedModel, exchange: Exchange, dialect: Dialect) -> None:
+async def chat_completions(served: ServedModel, exchange: Exchange) -> None:
     """Serve one chat request."""
-    fields = read_fields(await exchange.read_body(), CHAT, dialect)
-    served.check_model(fields)
-    streaming = read_streaming(fields, dialect)
-    if "messages" not in fields:
-        raise BadRequest("'messages' is missing.", code="missing_parameter", param="messages")
-    conversation = await read_conversation(
-        fields["messages"], served.media, served.limits.max_images
+    dialect = exchange.dialect
+    body = Body(await exchange.read_body())
+    request = read_request(body, ChatRequest, dialect, IGNORED)
+    served.check_name(request.model)
+    asked = Asked(
+        exchange.request_id,
+        served.entry.id,
+        int(time.time()),
+        hide_thought=served.entry.thinks and hides_thought(request),
     )
-    tools_bytes = len(memoryview(fields["tools"])) if "tools" in fields else 0
-    plan = plan_output(
-        fields,
-        limits=served.limits,
-        thinks=served.entry.thinks,
-        rest_tokens=served.rest_tokens(conversation.max_prompt_tokens + tools_bytes),
+    options = request.stream_options
+    view = ChatView(
+        asked,
+        dialect,
+        alias=served.limits.reasoning_content,
+        show_usage=dialect.is_openrouter or bool(options and options.include_usage),
     )
-    passed = {name: raw for name, raw in fields.items() if name in CHAT.passed}
-    if bytes(passed.get("structured_outputs", b"")) in {b"true", b"false"}:
-        del passed["structured_outputs"]  # a boolean is a wish of OpenRouter's, not a grammar
-    body = served.complete(passed, media=conversation.has_media) | streaming.fields
-    body["messages"] = conversation.messages
-    if plan.max_tokens is not None:
-        body["max_tokens"] = encoded(plan.max_tokens)
-    if plan.thinking_token_budget is not None:
-        body["thinking_token_budget"] = encoded(plan.thinking_token_budget)
-    request = EngineRequest(
-        "/v1/chat/completions", msgspec.json.encode(body), streaming.stream, streaming.show_usage
-    )
-    await served.relay.serve(exchange, request)
+    await generate(served, exchange, Question(request, body), view)

@@ -1,33 +1,66 @@
 """POST /completions: a plain prompt, continued by the engine."""
 
-from typing import Final
+import time
+from typing import Any, Final
 
 import msgspec
 
-from serving.gateway.api.streaming import read_streaming
-from serving.gateway.errors import BadRequest
+from serving.gateway.api.completion_view import CompletionView
+from serving.gateway.body import Body
+from serving.gateway.chat_request import CompletionRequest, StructuredOutputs
 from serving.gateway.exchange import Exchange
-from serving.gateway.fields import COMPLETION, Dialect, encoded, read_fields
 from serving.gateway.output import asked_tokens
+from serving.gateway.reading import check_integers, read_request
 from serving.gateway.relay import EngineRequest
+from serving.gateway.sampling import UNUSED
 from serving.gateway.served import ServedModel
+from serving.gateway.view import Asked
 
 DEFAULT_MAX_TOKENS: Final = 16  # OpenAI's and vLLM's
+PASSED: Final = ("prompt", "echo", "logprobs", "thinking_token_budget")
+IGNORED: Final = UNUSED | frozenset(["best_of", "session_id", "trace"])
 
 
-async def completions(served: ServedModel, exchange: Exchange, dialect: Dialect) -> None:
+async def completions(served: ServedModel, exchange: Exchange) -> None:
     """Serve one completion request; a thinking budget is sent only where the client set one."""
-    fields = read_fields(await exchange.read_body(), COMPLETION, dialect)
-    served.check_model(fields)
-    streaming = read_streaming(fields, dialect)
-    if "prompt" not in fields:
-        raise BadRequest("'prompt' is missing.", code="missing_parameter", param="prompt")
-    max_tokens = asked_tokens(fields, served.limits.max_output_tokens) or DEFAULT_MAX_TOKENS
-    kept = COMPLETION.passed | {"thinking_token_budget"}
-    passed = {name: raw for name, raw in fields.items() if name in kept}
-    body = served.complete(passed, media=False) | streaming.fields
-    body["max_tokens"] = encoded(max_tokens)
-    request = EngineRequest(
-        "/v1/completions", msgspec.json.encode(body), streaming.stream, streaming.show_usage
+    dialect = exchange.dialect
+    body = Body(await exchange.read_body())
+    request = read_request(body, CompletionRequest, dialect, IGNORED)
+    served.check_name(request.model)
+    options = request.stream_options
+    view = CompletionView(
+        Asked(exchange.request_id, served.entry.id, int(time.time())),
+        dialect,
+        show_usage=dialect.is_openrouter or bool(options and options.include_usage),
     )
-    await served.relay.serve(exchange, request)
+    fields = msgspec.json.encode(_engine_fields(served, request))
+    check_integers(fields)
+    upstream = EngineRequest(
+        "/v1/completions",
+        body.restore(fields),
+        stream=bool(request.stream),
+        view=view,
+        price=served.entry.price,
+        thinking_token_budget=request.thinking_token_budget,
+        choices=request.choices,
+    )
+    await served.relay.serve(exchange, upstream)
+
+
+def _engine_fields(served: ServedModel, request: CompletionRequest) -> dict[str, Any]:
+    limit = served.limits.max_output_tokens
+    fields = {
+        **served.entry.sampling_defaults(media=False),
+        **request.engine_fields(),
+        "model": served.entry.id,
+        "max_tokens": asked_tokens(request, limit) or DEFAULT_MAX_TOKENS,
+        "stream": bool(request.stream),
+    }
+    if request.stream:
+        fields["stream_options"] = {"include_usage": True}
+    if isinstance(request.structured_outputs, StructuredOutputs):
+        fields["structured_outputs"] = request.structured_outputs
+    for name in PASSED:
+        if (value := getattr(request, name)) is not None:
+            fields[name] = value
+    return fields

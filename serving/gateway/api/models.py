@@ -1,26 +1,68 @@
 """GET /models and /models/{id}: what is really served, under its own name."""
 
-from typing import Any
+import sys
+from typing import Any, Final
 
 import msgspec
 
+from serving.gateway.budget import SHARES
 from serving.gateway.exchange import Exchange
-from serving.gateway.fields import Dialect
 from serving.gateway.served import ServedModel
 
+PARAMETERS: Final = (
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "min_p",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "repetition_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "structured_outputs",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+)
+THINKING_PARAMETERS: Final = ("include_reasoning", "reasoning", "reasoning_effort")
+DEFAULTS: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+)
 
-async def list_models(served: ServedModel, exchange: Exchange, dialect: Dialect) -> None:
+
+async def list_models(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the one model there is."""
-    await exchange.answer(200, _encoded({"object": "list", "data": [_card(served)]}))
+    if exchange.dialect.is_openrouter:
+        listed: dict[str, Any] = {
+            "data": [_openrouter_card(served)],
+            "total_count": 1,
+            "links": {"next": None},
+        }
+    else:
+        listed = {"object": "list", "data": [_openai_card(served)]}
+    await exchange.answer(200, msgspec.json.encode(listed))
 
 
 async def show_model(served: ServedModel, exchange: Exchange, name: str) -> None:
     """Answer with the model, asked for by any of its names; raises NotFound."""
     served.check_name(name)
-    await exchange.answer(200, _encoded(_card(served)))
+    openrouter = exchange.dialect.is_openrouter
+    card = {"data": _openrouter_card(served)} if openrouter else _openai_card(served)
+    await exchange.answer(200, msgspec.json.encode(card))
 
 
-def _card(served: ServedModel) -> dict[str, Any]:
+def _openai_card(served: ServedModel) -> dict[str, Any]:
     card: dict[str, Any] = {
         "id": served.entry.id,
         "object": "model",
@@ -32,5 +74,61 @@ def _card(served: ServedModel) -> dict[str, Any]:
     return card
 
 
-def _encoded(value: object) -> bytes:
-    return msgspec.json.encode(value)
+def _openrouter_card(served: ServedModel) -> dict[str, Any]:
+    entry, context = served.entry, served.watch.max_model_len
+    card: dict[str, Any] = {
+        "id": entry.id,
+        "canonical_slug": entry.slug,
+        "name": entry.id.rpartition("/")[2],
+        "created": served.created,
+        "hugging_face_id": entry.id if "/" in entry.id else None,
+        "context_length": context,
+        "architecture": {
+            "modality": "text+image+video->text",
+            "input_modalities": ["text", "image", "video"],
+            "output_modalities": ["text"],
+            "tokenizer": "Qwen3",
+            "instruct_type": "qwen3",
+        },
+        "pricing": _pricing(served),
+        "top_provider": {
+            "context_length": context,
+            "max_completion_tokens": min(served.limits.max_output_tokens, context or sys.maxsize),
+            "is_moderated": False,
+        },
+        "per_request_limits": None,
+        "supported_parameters": sorted(PARAMETERS + THINKING_PARAMETERS * entry.thinks),
+        "default_parameters": {
+            name: value
+            for name, value in entry.sampling_defaults(media=True).items()
+            if name in DEFAULTS
+        },
+        "supported_voices": None,
+        "links": {"details": f"/api/v1/models/{entry.id}"},
+    }
+    if entry.thinks:
+        card["reasoning"] = {
+            "mandatory": True,
+            "default_enabled": True,
+            "default_effort": "high",
+            "supported_efforts": list(SHARES),
+            "supports_max_tokens": True,
+        }
+    return card
+
+
+def _pricing(served: ServedModel) -> dict[str, Any]:
+    """Return USD per token as OpenRouter writes it: offered prices, and the discount in them."""
+    price = served.entry.price
+    offered = 1 - price.discount
+    return {
+        "prompt": _decimal(price.prompt * offered / 1e6),
+        "completion": _decimal(price.completion * offered / 1e6),
+        "request": "0",
+        "image": "0",
+        "discount": price.discount,
+    }
+
+
+def _decimal(amount: float) -> str:
+    return f"{amount:.12f}".rstrip("0").rstrip(".")

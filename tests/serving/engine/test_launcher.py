@@ -80,7 +80,7 @@ def test_the_printed_command_means_what_would_be_run() -> None:
     shown = command.replace(f"-m {launcher.ENTRY}", f"-c '{show}'")
 
     printed = subprocess.run(
-        ["/bin/sh", "-c", shown], capture_output=True, text=True, check=True, timeout=30
+        ["/bin/sh", "-c", shown], capture_output=True, text=True, check=True, timeout=60
     )
 
     assert json.loads(printed.stdout) == launch.argv

@@ -46,7 +46,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def test_a_killed_engine_leaves_nothing_in_the_way(path: Path) -> None:
         with listener(path):
             pass
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         assert path.is_socket()
 
         os.close(take(path))

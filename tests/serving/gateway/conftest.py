@@ -16,10 +16,12 @@ import pytest
 import uvloop
 
 from serving.catalogue import entry_for
+from serving.gateway import engine_watch
 from serving.gateway.app import Gateway, create_app
 from serving.gateway.server import Stop, serve
 from serving.options import EngineSettings, GatewaySettings, Settings
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import WAIT_SECONDS, FakeEngine, Loop
+from tests.serving.gateway.fast_clock import FastLoop
 
 CHAT = {"model": "tiny-qwen3-vl", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -46,8 +48,9 @@ class Answer:
 class RunningGateway:
     """A gateway that serves, with a small client for it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, loop: Loop = uvloop.new_event_loop) -> None:
         self.settings = settings
+        self._loop_factory = loop
         self.port = self.admin_port = 0
         self.stop_wish: Stop | None = None
         self.app: Gateway | None = None
@@ -55,7 +58,7 @@ class RunningGateway:
         self._open = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._open.wait(5)
+        assert self._open.wait(WAIT_SECONDS)
 
     def request(
         self,
@@ -78,7 +81,7 @@ class RunningGateway:
     def connect(self, admin: bool = False) -> http.client.HTTPConnection:
         """Open a connection."""
         port = self.admin_port if admin else self.port
-        return http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
 
     def chat(
         self,
@@ -113,11 +116,11 @@ class RunningGateway:
         """End at once and wait for it."""
         self.signal()
         self.signal()
-        self._thread.join(10)
+        self._thread.join(WAIT_SECONDS)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
             self._loop = runner.get_loop()
             runner.run(self._serve())
 
@@ -137,12 +140,21 @@ def _wait_for() -> Callable[..., None]:
     return wait_for
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 8) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    give_up = time.monotonic() + timeout
+    give_up = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < give_up, "it never came true"
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frequent_looks() -> Iterator[None]:
+    """Let gateways look at their engine often: tests wait for what they find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_watch, "POLL_SECONDS", 0.1)
+        patch.setattr(engine_watch, "READY_POLL_SECONDS", 0.1)
+        yield
 
 
 @pytest.fixture
@@ -197,6 +209,23 @@ def start_gateway(socket_path: Path) -> Iterator[Callable[..., RunningGateway]]:
     yield start
     for gateway in started:
         gateway.end()
+
+
+@pytest.fixture
+def start_fast(socket_path: Path) -> Iterator[Callable[..., tuple[FakeEngine, RunningGateway]]]:
+    """Start an engine, and a gateway with options, whose minutes take seconds."""
+    engine, started = FakeEngine(socket_path, loop=FastLoop), []
+    engine.start()
+
+    def start(**options: Any) -> tuple[FakeEngine, RunningGateway]:
+        started.append(RunningGateway(settings_for(socket_path, **options), FastLoop))
+        started[-1].wait_ready()
+        return engine, started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.end()
+    engine.stop()
 
 
 def settings_for(socket_path: Path, **options: Any) -> Settings:

@@ -27,10 +27,10 @@ async def waits_under(phase: Phase, check_after: tuple[float, ...]) -> str:
 @pytest.mark.parametrize(
     ("phase", "check_after", "overdue"),
     [
-        pytest.param(Phase(10, Overdue), (1, 9), False, id="within"),
-        pytest.param(Phase(10, Overdue), (11,), True, id="over"),
-        pytest.param(Phase(10, Overdue, lambda seconds: True), (11, 15), False, id="goes on"),
-        pytest.param(Phase(10, Overdue, lambda seconds: False), (11,), True, id="stuck"),
+        pytest.param(Phase(1000, Overdue), (100, 900), False, id="within"),
+        pytest.param(Phase(1000, Overdue), (1100,), True, id="over"),
+        pytest.param(Phase(1000, Overdue, lambda seconds: True), (1100, 1500), False, id="goes on"),
+        pytest.param(Phase(1000, Overdue, lambda seconds: False), (1100,), True, id="stuck"),
     ],
 )
 def test_a_deadline_raises_its_error_in_the_block(phase, check_after, overdue):

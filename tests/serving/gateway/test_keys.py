@@ -14,15 +14,47 @@ def test_keys_come_from_file_and_settings(tmp_path):
     path.write_text("# ours\nfrom-file\n\n")
     ring = load_keys(GatewaySettings(api_keys=("from-settings",), api_keys_file=path))
     assert len(ring) == 2
-    ring.admit(b"Bearer from-file")
-    ring.admit(b"Bearer from-settings")
+    ring.admit({b"authorization": b"Bearer from-file"})
+    ring.admit({b"authorization": b"Bearer from-settings"})
     with pytest.raises(Unauthorized):
-        ring.admit(b"Bearer # ours")
+        ring.admit({b"authorization": b"Bearer # ours"})
 
 
 def test_no_keys_on_loopback_lets_everybody_in():
     """A laptop needs no key."""
-    load_keys(GatewaySettings()).admit(None)
+    load_keys(GatewaySettings()).admit({})
+
+
+@pytest.mark.parametrize(
+    ("headers", "let_in"),
+    [
+        pytest.param({}, False, id="none"),
+        pytest.param({"authorization": "Bearer key-1"}, True, id="bearer"),
+        pytest.param({"authorization": "bearer  key-2 "}, True, id="lower case, blanks"),
+        pytest.param({"x-api-key": "key-1"}, True, id="Anthropic's header"),
+        pytest.param({"x-api-key": " key-2 "}, True, id="Anthropic's header, blanks"),
+        pytest.param({"x-api-key": "other"}, False, id="Anthropic's header, wrong"),
+        pytest.param({"x-api-key": ""}, False, id="Anthropic's header, empty"),
+        pytest.param({"authorization": "Bearer key"}, False, id="a part of a key"),
+        pytest.param({"authorization": "Bearer"}, False, id="no key"),
+        pytest.param({"authorization": "Bearer "}, False, id="empty key"),
+        pytest.param({"authorization": "key-1"}, False, id="no scheme"),
+        pytest.param({"authorization": "Basic key-1"}, False, id="other scheme"),
+        pytest.param({"authorization": "Basic x", "x-api-key": "key-1"}, True, id="both headers"),
+        pytest.param({"authorization": "Bearer no", "x-api-key": "key-1"}, False, id="bearer wins"),
+    ],
+)
+def test_a_key_is_taken_from_either_header(headers, let_in):
+    """A bearer's, or Anthropic's; a refusal says how to send one, and repeats none."""
+    ring = load_keys(GatewaySettings(api_keys=("key-1", "key-2")))
+    raw = {name.encode(): value.encode() for name, value in headers.items()}
+    if let_in:
+        ring.admit(raw)
+        return
+    with pytest.raises(Unauthorized) as caught:
+        ring.admit(raw)
+    assert "key" in caught.value.message
+    assert not any(value and value in caught.value.message for value in ("key-1", "other"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])  # noqa: S104  # refused

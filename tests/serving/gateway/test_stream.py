@@ -1,49 +1,82 @@
 """The scan over an event stream: any chunking equals one chunk, and nothing else is changed."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.gateway.errors import EngineFailed
-from serving.gateway.stream import MAX_EVENT_BYTES, StreamScan
-from tests.fake_engine import DONE, answer_events, delta_event, event, usage_event
+from serving.gateway.stream import MAX_EVENT_BYTES, Seen, StreamScan
+from tests.fake_engine import DONE, KEEP_ALIVE, answer_events, delta_event, event, usage_event
 
+ERROR = b'data: {"error":{"message":"oops","code":500}}\n\n'
 TEXT = st.text(max_size=12) | st.sampled_from(
-    ['"usage":{', "data: [DONE]\n\n", '","reasoning":"x', "\u2028", "\x85", "", '"', '{"error":']
+    [
+        '"usage":{',
+        "data: [DONE]\n\n",
+        '","reasoning":"x',
+        ": keep-alive\n\n",
+        '"choices":[]',
+        "\u2028",
+        "\x85",
+        "",
+        '"',
+        '{"error":',
+    ]
 )
-EVENTS = st.one_of(
+PASSED = st.one_of(
     TEXT.map(lambda text: delta_event(content=text)),
     TEXT.map(lambda text: delta_event(reasoning=text)),
     TEXT.map(lambda text: event(choices=[{"index": 0, "text": text, "finish_reason": None}])),
     st.sampled_from(
         [
-            usage_event(),
-            DONE,
-            b": keep-alive\n\n",
-            b'data: {"error":{"message":"oops","code":500}}\n\n',
             delta_event("length", content=""),
             delta_event(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "{"}}]),
+            event(choices=[{"index": 0, "delta": {"content": "a"}}], usage={"prompt_tokens": 1}),
         ]
     ),
-    st.text('\nda: {}"', max_size=8).map(str.encode),  # what no engine should send
 )
+TAKEN_OUT = st.sampled_from([usage_event(), KEEP_ALIVE])
+# What no engine should send.
+GARBAGE = st.text('da: {}"', min_size=1, max_size=8).map(lambda text: text.encode() + b"\n\n")
+LAST = st.sampled_from([DONE, ERROR, ERROR + DONE, b""])
 
 
-def fed(chunks: list[bytes], show_usage: bool) -> tuple[bytes, object]:
+def fed(chunks: list[bytes]) -> tuple[bytes, Seen]:
     """Return everything passed on and everything seen."""
-    scan = StreamScan(show_usage=show_usage)
+    scan = StreamScan()
     return b"".join(scan.feed(chunk) for chunk in chunks), scan.seen
 
 
-@given(st.lists(EVENTS, max_size=8), st.lists(st.integers(0, 2000)), st.booleans())
-def test_any_chunking_equals_one_chunk(events, cuts, show_usage):
+def chunks_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    """Cut a stream at the given places."""
+    ends = sorted({cut for cut in cuts if cut < len(data)} | {len(data)})
+    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+@given(
+    st.lists(PASSED | TAKEN_OUT | GARBAGE | LAST, max_size=8), st.lists(st.integers(0, 2000))
+)  # fmt: skip
+def test_any_chunking_equals_one_chunk(events, cuts):
     """Where a stream is cut changes neither what is passed on nor what is seen."""
     data = b"".join(events)
-    ends = sorted({cut for cut in cuts if cut < len(data)} | {len(data)})
-    chunks = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    assert fed(chunks, show_usage) == fed([data], show_usage)
+    assert fed(chunks_of(data, cuts)) == fed([data])
+
+
+@given(
+    st.lists(PASSED | TAKEN_OUT, max_size=8), LAST, st.lists(PASSED, max_size=2),
+    st.lists(st.integers(0, 2000)),
+)  # fmt: skip
+def test_all_but_comments_usage_and_the_end_passes_unchanged(events, last, late, cuts):
+    """The rest keeps its bytes and its order, and nothing follows the end or an error."""
+    kept = [each for each in events if each not in (usage_event(), KEEP_ALIVE)]
+    data, seen = fed(chunks_of(b"".join([*events, last, *late]), cuts))
+    assert data == b"".join(kept if last else kept + late)
+    assert (seen.usage is not None) == (usage_event() in events)
+    assert seen.ended is (last == DONE)
+    assert (seen.error is not None) is last.startswith(ERROR)
 
 
 @given(st.lists(TEXT, max_size=6), st.lists(TEXT, max_size=6))
@@ -52,31 +85,42 @@ def test_first_tokens_are_what_a_json_reader_finds(thoughts, answers):
     events = [delta_event(role="assistant", content="")]
     events += [delta_event(reasoning=text) for text in thoughts]
     events += [delta_event(content=text) for text in answers]
-    data, seen = fed([*events, DONE], True)
-    decoded = [json.loads(part[6:]) for part in data.split(b"\n\n")[:-2]]
-    deltas = [chunk["choices"][0]["delta"] for chunk in decoded]
+    data, seen = fed([*events, DONE])
+    decoded = [json.loads(part[6:]) for part in data.split(b"\n\n")[:-1]]
+    deltas: list[dict[str, Any]] = [chunk["choices"][0]["delta"] for chunk in decoded]
     assert seen.reasoning == any(delta.get("reasoning") for delta in deltas)
     assert seen.answer == any(delta.get("content") for delta in deltas)
-    assert seen.events == len(events) + 1
+    assert seen.events == len(events)
     assert seen.ended
 
 
-def test_usage_is_read_and_taken_out_unless_shown():
-    """The counts are known either way; the event is passed on only when asked for."""
-    events = answer_events()
-    hidden, seen = fed([b"".join(events)], False)
-    shown, seen_too = fed(events, True)
-    assert shown == b"".join(events)
-    assert hidden == shown.replace(usage_event(), b"")
-    expected = {"prompt": 11, "completion": 5, "reasoning": 3, "cached": 0}
-    assert seen.usage.by_kind() == seen_too.usage.by_kind() == expected
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_usage_is_read(size):
+    """The counts are known; how they are shown is each dialect's own."""
+    data = b"".join(answer_events())
+    passed, seen = fed([data[at : at + size] for at in range(0, len(data), size)])
+    assert passed == data.replace(usage_event(), b"").replace(DONE, b"")
+    assert seen.usage.by_kind() == {"prompt": 11, "completion": 5, "reasoning": 3, "cached": 0}
     assert seen.finish_reason == "stop"
+
+
+def test_media_and_cached_tokens_are_read():
+    """The engine says what of the prompt were pictures, and what it had at hand."""
+    details = {"cached_tokens": 4, "multimodal_tokens": {"image": 256, "video": 9}}
+    usage = {"prompt_tokens": 300, "completion_tokens": 1, "prompt_tokens_details": details}
+    _, seen = fed([event(choices=[], usage=usage)])
+    assert (seen.usage.cached, seen.usage.media("image"), seen.usage.media("video")) == (4, 256, 9)
+
+
+def test_an_unreadable_usage_is_none():
+    """The stream goes on; nothing is counted that was not said."""
+    data, seen = fed([event(choices=[], usage={"prompt_tokens": "many"}), DONE])
+    assert (data, seen.usage, seen.ended) == (b"", None, True)
 
 
 def test_nothing_follows_an_error_event():
     """The error is kept for the caller; it and what follows are not passed on."""
-    error = b'data: {"error":{"message":"oops","code":500}}\n\n'
-    data, seen = fed([delta_event(content="a") + error + DONE, DONE], True)
+    data, seen = fed([delta_event(content="a") + ERROR + DONE, DONE])
     assert data == delta_event(content="a")
     assert json.loads(seen.error)["error"]["message"] == "oops"
     assert not seen.ended
@@ -84,13 +128,13 @@ def test_nothing_follows_an_error_event():
 
 def test_tool_calls_count_as_the_answer():
     """A call is an answer that a client can act on."""
-    _, seen = fed([delta_event(tool_calls=[{"index": 0, "id": "c"}])], True)
+    _, seen = fed([delta_event(tool_calls=[{"index": 0, "id": "c"}])])
     assert (seen.answer, seen.reasoning) == (True, False)
 
 
 def test_an_event_without_an_end_is_given_up():
     """Memory is bounded."""
-    scan = StreamScan(show_usage=True)
+    scan = StreamScan()
     with pytest.raises(EngineFailed):
         for _ in range(MAX_EVENT_BYTES // 2**16 + 2):
             scan.feed(b"x" * 2**16)

@@ -1,0 +1,100 @@
+"""POST /messages and /messages/count_tokens: Anthropic's dialect of a chat."""
+
+import re
+import time
+from typing import Final, TypeVar
+
+import msgspec
+
+from serving.gateway.api.messages_question import check_thinking, prompt_of, question_of
+from serving.gateway.api.messages_request import (
+    CountTokensRequest,
+    MessagesRequest,
+    ThinkingDisabled,
+)
+from serving.gateway.api.messages_view import MessagesView
+from serving.gateway.body import Body
+from serving.gateway.conversation import read_conversation
+from serving.gateway.dialect import Dialect
+from serving.gateway.errors import BadRequest
+from serving.gateway.exchange import Exchange
+from serving.gateway.generation import count_prompt, generate
+from serving.gateway.reading import invalid, read_request
+from serving.gateway.served import ServedModel
+from serving.gateway.view import Asked
+
+T = TypeVar("T", bound=CountTokensRequest)
+
+# Fields of Anthropic's published schema that have no effect here.
+IGNORED: Final = frozenset(
+    [
+        "cache_control",
+        "container",
+        "context_management",
+        "diagnostics",
+        "inference_geo",
+        "metadata",
+        "service_tier",
+        "speed",
+        "user_profile_id",
+    ]
+)
+# What to send instead, by the field whose value is none of those that are served.
+SERVED: Final = (
+    (
+        re.compile(r"messages\[\d+\]\.content\[\d+\]\.type"),
+        "A user's blocks are text, image and tool_result, an assistant's text, thinking and "
+        "tool_use. Send a document as its text, or its pages as images.",
+    ),
+    (
+        re.compile(r"messages\[\d+\]\.content\[\d+\]\.content\[\d+\]\.type"),
+        "A tool's result is made of text and image. Send a document as its text.",
+    ),
+    (
+        re.compile(r".*\.source\.type"),
+        "Pictures come as base64 or url.",
+    ),
+    (
+        re.compile(r"tools\[\d+\]\.type"),
+        "This server runs no tools itself. Send the tool with an input_schema, without a type or "
+        "as custom, and run it in the client.",
+    ),
+)
+
+
+async def messages(served: ServedModel, exchange: Exchange) -> None:
+    """Serve one message."""
+    body = Body(await exchange.read_body())
+    request = _read(body, MessagesRequest, exchange.dialect)
+    served.check_name(request.model)
+    thinking = request.thinking
+    strict = not exchange.dialect.ignores_unknown
+    check_thinking(thinking, thinks=served.entry.thinks, strict=strict)
+    asked = Asked(
+        exchange.request_id, served.entry.id, int(time.time()), hide_thought=thinking is None
+    )
+    display = None if isinstance(thinking, ThinkingDisabled | None) else thinking.display
+    view = MessagesView(asked, exchange.dialect, omit_thought=display == "omitted")
+    await generate(served, exchange, question_of(request, body), view)
+
+
+async def count_tokens(served: ServedModel, exchange: Exchange) -> None:
+    """Answer with the prompt's exact tokens, pictures and tools included."""
+    body = Body(await exchange.read_body())
+    request = _read(body, CountTokensRequest, exchange.dialect)
+    served.check_name(request.model)
+    prompt = prompt_of(request, body)
+    conversation = await read_conversation(prompt, served.media, served.limits)
+    count = await count_prompt(served, exchange, prompt, conversation)
+    await exchange.answer(200, msgspec.json.encode({"input_tokens": count}))
+
+
+def _read(body: Body, kind: type[T], dialect: Dialect) -> T:
+    """Read a request; a block or tool that is not served is refused with what to send instead."""
+    try:
+        return read_request(body, kind, dialect, IGNORED)
+    except BadRequest as error:
+        for field, hint in SERVED:
+            if field.fullmatch(error.param or ""):
+                raise invalid(f"{error.message} {hint}", error.param or "") from None
+        raise

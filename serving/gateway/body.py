@@ -1,0 +1,112 @@
+"""A request's body with its long base64 literals cut out, so that only the rest is parsed.
+
+Megabytes of base64 are found by their ends, never decoded, and go to the engine as the slices
+they came as.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from serving.gateway.errors import BadRequest
+
+DATA_URL_HEAD: Final = re.compile(rb"data:[^,\"]{0,64};base64,", re.IGNORECASE)
+SIGN: Final = re.compile(";base64,", re.IGNORECASE)
+MAX_HEAD_CHARACTERS: Final = 80
+# Anthropic's base64 source: {"type": "base64", "media_type": …, "data": "iVBORw0…"}.
+DATA_FIELD: Final = re.compile(rb'"data"\s*:\s*"\Z')
+MAX_FIELD_BYTES: Final = 16
+MIN_CUT_BYTES: Final = 4096
+# Some milliseconds' worth of hops; what follows so many quotes is parsed as the text it is.
+MAX_QUOTES: Final = 100_000
+
+Piece = bytes | memoryview
+
+
+class Body:
+    """JSON whose long literals are replaced by marks that no client can guess."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.size = len(data)
+        self._nonce = secrets.token_hex(8)
+        self._mark = re.compile(rb"~%s:(\d+)~" % self._nonce.encode())
+        self._cuts: list[memoryview] = []
+        view = memoryview(data).toreadonly()
+        skeleton: list[Piece] = []
+        at = 0
+        for start, end in _long_literals(data):
+            skeleton += view[at:start], b"~%s:%d~" % (self._nonce.encode(), len(self._cuts))
+            self._cuts.append(view[start:end])
+            at = end
+        skeleton.append(view[at:])
+        self.skeleton = b"".join(skeleton)
+        self._sent = len(self._cuts)
+
+    def literal(self, text: str) -> tuple[str, Piece]:
+        """Split a data: URL or base64 text into its head and the base64 that follows."""
+        sign = SIGN.search(text, 0, MAX_HEAD_CHARACTERS)
+        start = sign.end() if sign else 0
+        tail = text[start:].encode()
+        found = self._mark.fullmatch(tail)
+        return text[:start], self._cuts[int(found[1])] if found else tail
+
+    def add(self, literal: Piece) -> str:
+        """Take a literal in and return the mark that `restore` replaces by it."""
+        self._cuts.append(memoryview(literal))
+        return f"~{self._nonce}:{len(self._cuts) - 1}~"
+
+    def length(self, text: str) -> int:
+        """Return a text's bytes, what was cut from it included."""
+        encoded = text.encode()
+        if not self._cuts or self._nonce not in text:
+            return len(encoded)
+        return sum(len(piece) for _, piece in self._pieces(encoded))
+
+    def restore(self, encoded: bytes) -> list[Piece]:
+        """Put the literals back into JSON made from the skeleton; nothing is copied.
+
+        A cut that was taken for no medium was not looked into; raises BadRequest if it is no JSON.
+        """
+        pieces: list[Piece] = []
+        for number, piece in self._pieces(encoded):
+            if 0 <= number < self._sent:
+                _check_text(piece)
+            pieces.append(piece)
+        return pieces
+
+    def _pieces(self, encoded: bytes) -> Iterator[tuple[int, Piece]]:
+        """Yield the text between marks, numbered -1, and the literals that they stand for."""
+        at = 0
+        for mark in self._mark.finditer(encoded) if self._cuts else ():
+            yield -1, encoded[at : mark.start()]
+            yield int(mark[1]), self._cuts[int(mark[1])]
+            at = mark.end()
+        yield -1, encoded[at:]
+
+
+def _check_text(literal: Piece) -> None:
+    try:
+        msgspec.json.decode(b'"%s"' % literal)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"The request body is not valid JSON: {error}.", code="invalid_json"
+        ) from None
+
+
+def _long_literals(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
+    """Yield where each long base64 text starts and ends, hopping from quote to quote."""
+    quote = data.find(b'"')
+    for _ in range(MAX_QUOTES):
+        start, quote = quote + 1, data.find(b'"', quote + 1)
+        if quote < 0:
+            return
+        # A quote behind a backslash does not end the text.
+        if quote - start < MIN_CUT_BYTES or data[quote - 1] == ord("\\"):
+            continue
+        if head := DATA_URL_HEAD.match(data, start):
+            yield head.end(), quote
+        elif DATA_FIELD.search(data, max(0, start - MAX_FIELD_BYTES), start):
+            yield start, quote

@@ -1,0 +1,48 @@
+"""GET /openapi.json and /docs: for everybody, made once for each offer."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from serving.gateway.docs.document import document
+from serving.gateway.docs.offer import Offer
+from serving.gateway.docs.page import page
+from serving.gateway.exchange import JSON, Exchange
+from serving.gateway.served import ServedModel
+
+HTML: Final = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
+    (b"x-content-type-options", b"nosniff"),
+]
+# Stands in the page for the address that each reader uses.
+BASE: Final = "http://base.invalid"
+HOST: Final = re.compile(
+    r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?"
+)
+
+
+async def show_document(served: ServedModel, exchange: Exchange) -> None:
+    """Answer with the OpenAPI document."""
+    await exchange.answer(200, _document(Offer.of(served.entry, served.limits)), JSON)
+
+
+async def show_page(served: ServedModel, exchange: Exchange) -> None:
+    """Answer with the page, its samples made out to the address that the client used."""
+    scheme = "https" if exchange.headers.get(b"x-forwarded-proto") == b"https" else "http"
+    host = exchange.headers.get(b"host", b"").decode("ascii", "replace")
+    base = f"{scheme}://{host if HOST.fullmatch(host) else 'localhost'}"
+    shown = _page(Offer.of(served.entry, served.limits)).replace(BASE, base)
+    await exchange.answer(200, shown.encode(), HTML)
+
+
+@lru_cache(maxsize=4)
+def _page(offer: Offer) -> str:
+    return page(offer, BASE)
+
+
+@lru_cache(maxsize=4)
+def _document(offer: Offer) -> bytes:
+    return msgspec.json.encode(document(offer))

@@ -1,0 +1,41 @@
+"""What the document says of a route beyond its types: the one form in which it is declared."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+Type = type[msgspec.Struct]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The types of a whole answer and of a stream's events, if it streams."""
+
+    whole: Type
+    event: Type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route: what it does, takes and answers in OpenAI's and in OpenRouter's dialect.
+
+    `ignored` fields are taken without effect; a route without a `request` is a GET. Examples are
+    requests that run as they stand, by what they show.
+    """
+
+    id: str
+    summary: str
+    openai: Answer
+    openrouter: Answer
+    request: Type | None = None
+    ignored: Collection[str] = ()
+    examples: Mapping[str, Json] = field(default_factory=dict)
+    speaks_anthropic: bool = False
+
+    @property
+    def method(self) -> str:
+        """Return the HTTP method."""
+        return "GET" if self.request is None else "POST"
