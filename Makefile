@@ -4,11 +4,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
-DEB_PACKAGES := git make python3-venv
-NO_ENGINE := --ignore=tests/engine
+# Node.js from elsewhere brings npm along, and Debian's would not install beside it.
+DEB_PACKAGES = git make curl python3-venv $(if $(shell command -v npm),,nodejs npm)
+NO_ENGINE := --ignore=tests/engine --ignore=tests/prove
 
-.PHONY: help serve doctor score load check test prove format train contracts clean ci-deps
-.PHONY: setup setup-dev setup-check
+.PHONY: help serve doctor score verify load check test prove format train contracts clean ci-deps
+.PHONY: setup setup-dev setup-check setup-prove
 
 help: ## Show this page.
 	@echo "Qwen3-VL on vLLM: 'make serve' starts it, 'make test' checks it."
@@ -27,6 +28,9 @@ doctor: setup ## Say in one page what this machine can serve.
 score: setup ## Examine the running endpoint: share of right answers for each task.
 	@$(BIN)/python -m serving.tiny_model.score $(URL)
 
+verify: setup ## Check the running endpoint from outside: 59 questions with known answers.
+	@$(BIN)/python -m serving verify $(URL) $(ARGS)
+
 load: setup-dev ## Put 30 seconds of mixed load on the running endpoint.
 	@$(BIN)/python -m loadtests $(URL) $(ARGS)
 
@@ -39,8 +43,9 @@ check: setup-check ## Lint, types, unit, property and contract tests; no engine.
 test: check ## All of check, then everything on the real engine with the tiny model.
 	$(BIN)/pytest -q tests/engine
 
-prove: setup-dev ## Long experiments: thousands of examples a property, two minutes of training.
+prove: setup-prove ## Long experiments: thousands of examples, more clients, two minutes of training.
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q $(NO_ENGINE)
+	$(BIN)/pytest -q tests/prove
 	rm -rf runs/proof && $(BIN)/python -m serving.tiny_model.training --minutes 2 --out runs/proof
 
 format: setup-dev ## Let ruff rewrite the sources.
@@ -54,7 +59,7 @@ contracts: setup ## Write the committed list of the engine's flags anew.
 	$(BIN)/python tests/contracts/vllm_parser.py --list tests/contracts/data/vllm_flags_0.32.0.txt
 
 clean: ## Remove the virtual environment and caches.
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv tests/clients-node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 ci-deps: ## Install the system packages that the tests need (root, Debian).
 	@dpkg -s $(DEB_PACKAGES) >/dev/null 2>&1 || \
@@ -68,3 +73,6 @@ setup-dev:
 
 setup-check:
 	@$(PYTHON) deploy/setup.py check
+
+setup-prove:
+	@$(PYTHON) deploy/setup.py prove

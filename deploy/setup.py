@@ -1,7 +1,8 @@
 """Sets up the project's virtual environment from the pinned requirement files, once.
 
 Runs on any machine's own Python with nothing installed; a second call with nothing to do returns
-at once. Only the clone's `.venv` is written, no question is asked and no rights are needed.
+at once. Only the clone's `.venv`, and `node_modules` beside the JavaScript clients, are written; no
+question is asked and no rights are needed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "set-up.json"
 # Exists while packages are installed: found at the start, it tells of a set-up that was killed.
 UNFINISHED = VENV / "set-up.unfinished"
+# Clients whose pins are not the engine's; gone with the environment around them.
+PROVE_VENV = VENV / "prove"
+NODE_CLIENTS = ROOT / "tests" / "clients-node"
+NODE_LOCK = NODE_CLIENTS / "package-lock.json"
+# npm empties the folder first, so that a stamp in it tells of a whole set-up.
+NODE_STAMP = NODE_CLIENTS / "node_modules" / "set-up"
+NODE_CACHE = VENV / "npm-cache"
+NODE_SIZE = (16, 27)
 DRIVER = Path("/proc/driver/nvidia/version")
 CPU_TORCH = "2.13.0+cpu"
 # Knows PyTorch's CPU index, which this repository names nowhere.
@@ -38,14 +47,16 @@ SIZES = {
     "gateway.txt": (15, 60),
     "engine-cpu.txt": (620, 2500),
     "engine-cuda.txt": (3950, 8500),
-    "dev.txt": (40, 150),
+    "dev.txt": (50, 200),
+    "prove.txt": (90, 390),
 }
 
 
 def main(arguments: list[str]) -> int:
     """Bring the environment to what a mode needs; returns the program's exit code."""
     parser = argparse.ArgumentParser(description="Set up .venv; a second call does nothing.")
-    parser.add_argument("mode", nargs="?", default="engine", choices=("engine", "dev", "check"))
+    modes = ("engine", "dev", "check", "prove")
+    parser.add_argument("mode", nargs="?", default="engine", choices=modes)
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
     options = parser.parse_args(arguments)
     if os.name != "posix":
@@ -53,7 +64,10 @@ def main(arguments: list[str]) -> int:
     if options.dry_run:
         return show(options.mode)
     with one_at_a_time():
-        return 0 if is_done(options.mode) else set_up(options.mode)
+        if not is_done(options.mode) and set_up(options.mode) != 0:
+            return 1
+        set_up_node_clients(options.mode)
+    return 0
 
 
 def is_done(mode: str) -> bool:
@@ -62,7 +76,7 @@ def is_done(mode: str) -> bool:
     files = stamp["modes"].get(mode)
     if not files or is_broken() or stamp["gpus"] != gpus():
         return False
-    return all(stamp["files"].get(name) == digest(name) for name in files)
+    return missing_files(files, rebuild=False) == []
 
 
 def show(mode: str) -> int:
@@ -76,6 +90,8 @@ def show(mode: str) -> int:
     for name in missing_files(files, rebuild=rebuild):
         for command in install_commands(name):
             print_line(shlex.join(command))
+    if command := node_command(files):
+        print_line(shlex.join(command))
     return 0
 
 
@@ -99,9 +115,25 @@ def set_up(mode: str) -> int:
         UNFINISHED.unlink()
         if not done:
             return refuse(f"{name} could not be installed, for the reason above: try again then.")
-        write_stamp({"files": {**read_stamp()["files"], name: digest(name)}})
+        write_stamp({"files": {**read_stamp()["files"], name: digest(REQUIREMENTS / name)}})
     write_stamp({"modes": {**read_stamp()["modes"], mode: files}})
     return 0
+
+
+def set_up_node_clients(mode: str) -> None:
+    """Install the JavaScript clients; a failure is said and costs the tests that ask with them."""
+    command = node_command(read_stamp()["modes"][mode])
+    if not command:
+        return
+    download_mb, disk_mb = NODE_SIZE
+    print_line(
+        f"Setting up {NODE_STAMP.parent}: about {download_mb} MB to download, {disk_mb} MB on disk."
+    )
+    if run(command):
+        NODE_STAMP.write_text(digest(NODE_LOCK))
+    else:
+        print_line("The JavaScript clients could not be installed: their tests will be skipped.")
+    shutil.rmtree(NODE_CACHE, ignore_errors=True)
 
 
 def choose_files(mode: str) -> tuple[list[str], str]:
@@ -120,7 +152,8 @@ def choose_files(mode: str) -> tuple[list[str], str]:
     if why := choice.why_cpu(machine):
         print_line(f"{why} So the CPU engine is set up.")
     engine = "engine-cuda.txt" if choice.takes_cuda(machine) else "engine-cpu.txt"
-    return [engine] if mode == "engine" else [engine, "dev.txt"], ""
+    tests = {"engine": [], "prove": ["dev.txt", "prove.txt"]}.get(mode, ["dev.txt"])
+    return [engine, *tests], ""
 
 
 def is_broken() -> bool:
@@ -139,7 +172,7 @@ def needs_rebuild(files: list[str]) -> bool:
 def missing_files(files: list[str], *, rebuild: bool) -> list[str]:
     """Return the requirement files that are not installed as they stand now."""
     installed = {} if rebuild else read_stamp()["files"]
-    return [name for name in files if installed.get(name) != digest(name)]
+    return [name for name in files if installed.get(name) != digest(REQUIREMENTS / name)]
 
 
 def venv_commands(rebuild: bool) -> list[list[str]]:
@@ -150,13 +183,34 @@ def venv_commands(rebuild: bool) -> list[list[str]]:
 def install_commands(name: str) -> list[list[str]]:
     """Return the commands that install a requirement file; no cache outside the clone is used."""
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    pip = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-user", "--no-cache-dir"]
+    pip = ["-m", "pip", "install", "--no-input", "--no-user", "--no-cache-dir"]
     pip += ["--disable-pip-version-check", *quiet, "--no-deps"]
     path = str(REQUIREMENTS / name)
+    if name == "prove.txt":
+        venv = [sys.executable, "-m", "venv", "--clear", str(PROVE_VENV)]
+        return [venv, [str(PROVE_VENV / "bin" / "python"), *pip, "-r", path]]
+    pip = [str(PYTHON), *pip]
     if name != "engine-cpu.txt" or pip_offers_cpu_torch():
         return [[*pip, "-r", path]]
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--no-cache"]
     return [[*pip, UV], [*uv, *quiet, "--no-deps", "--torch-backend=cpu", "-r", path]]
+
+
+def node_command(files: list[str]) -> list[str]:
+    """Return the command that installs the JavaScript clients, empty where there is nothing to do.
+
+    Their tests ask an engine, and Node.js is a package of the system: without either, none is run.
+    """
+    npm = shutil.which("npm")
+    asks_engine = "dev.txt" in files and "gateway.txt" not in files
+    if npm is None or not asks_engine or not NODE_LOCK.exists():
+        return []
+    if NODE_STAMP.exists() and NODE_STAMP.read_text() == digest(NODE_LOCK):
+        return []
+    command = [npm, "ci", "--prefix", str(NODE_CLIENTS), "--cache", str(NODE_CACHE)]
+    # npm's own waits add up to more than a minute where there is no network.
+    waits = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000"]
+    return [*command, *waits, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
 
 def pip_offers_cpu_torch() -> bool:
@@ -221,9 +275,9 @@ def write_stamp(change: dict[str, Any]) -> None:
     draft.replace(STAMP)
 
 
-def digest(name: str) -> str:
-    """Return a requirement file's content as a hash."""
-    return hashlib.sha256((REQUIREMENTS / name).read_bytes()).hexdigest()
+def digest(path: Path) -> str:
+    """Return a file's content as a hash."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def interpreter() -> str:

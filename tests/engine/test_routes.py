@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
@@ -28,10 +27,10 @@ def test_models_names_what_is_served(client: openai.OpenAI) -> None:
 
 def test_request_id_is_kept_or_made(endpoint: Any) -> None:
     """A request's own id comes back; one that has none, or an odd one, gets a new one."""
-    own = httpx.get(f"{endpoint.url}/v1/models", headers={"X-Request-Id": "order-66.a"})
+    own = endpoint.http.get(f"{endpoint.url}/v1/models", headers={"X-Request-Id": "order-66.a"})
     assert own.headers["x-request-id"] == "order-66.a"
     made = [
-        httpx.get(f"{endpoint.url}/v1/models", headers=headers).headers["x-request-id"]
+        endpoint.http.get(f"{endpoint.url}/v1/models", headers=headers).headers["x-request-id"]
         for headers in ({}, {"X-Request-Id": "no spaces, please"})
     ]
     assert len({*made, ""}) == 3
@@ -42,7 +41,7 @@ def test_request_id_is_kept_or_made(endpoint: Any) -> None:
 )
 def test_unknown_route_is_404_in_openais_form(endpoint: Any, path: str) -> None:
     """What the gateway does not serve is not there, whatever the engine has."""
-    reply = httpx.post(f"{endpoint.url}{path}", json={})
+    reply = endpoint.http.post(f"{endpoint.url}{path}", json={})
     assert reply.status_code == 404
     error = reply.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}

@@ -7,7 +7,7 @@ from loadtests.endpoint import parse_url
 from loadtests.failure import LoadError
 from loadtests.probe import Served, probe
 
-LIMITS = Limits(connect_seconds=2, silence_seconds=1, request_seconds=5)
+LIMITS = Limits()
 NO_KEY = {"error": {"message": "Give an API key."}}
 
 
