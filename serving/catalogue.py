@@ -106,9 +106,7 @@ def entry_for(
     in the catalogue gets vLLM's own sampling, and thinks if its name says so.
     """
     entry = _TINY if model == "tiny" else _named(model)
-    return replace(
-        entry, aliases=(*entry.aliases, *aliases), price=replace(entry.price, **price)
-    )
+    return replace(entry, aliases=(*entry.aliases, *aliases), price=replace(entry.price, **price))
 
 
 def _named(model: str) -> ModelEntry:

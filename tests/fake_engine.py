@@ -142,7 +142,7 @@ class FakeEngine:
         self._stopped = asyncio.Event()
         self.socket_path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(
-            self._connection, str(self.socket_path), limit=2**27
+            self._connection, str(self.socket_path), limit=2**27, backlog=2048
         )
         listening.set()
         await self._stopped.wait()

@@ -317,13 +317,25 @@ class ChatRequest(Generation, kw_only=True):
         """Return the tools the model is shown; what must not be called would tempt it."""
         return [] if self.tool_choice == "none" else self.tools or []
 
+    @property
+    def grammar(self) -> str | None:
+        """Name the field that holds the answer to a grammar, if one does."""
+        if isinstance(self.structured_outputs, StructuredOutputs):
+            return "structured_outputs"
+        if isinstance(self.response_format, JsonObjectFormat | JsonSchemaFormat):
+            return "response_format"
+        return "tools" if self.offered_tools else None
+
+
+Prompt = Annotated[str, Meta(min_length=1)]
+TokenIds = Annotated[list[TokenId], Meta(min_length=1)]
+
 
 class CompletionRequest(Generation, kw_only=True):
     """POST /completions."""
 
     prompt: Annotated[
-        Annotated[str, Meta(min_length=1)]
-        | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)],
+        Prompt | Annotated[list[Prompt | TokenId | TokenIds], Meta(min_length=1)],
         Meta(description="Text, token ids, or several of either"),
     ]
     suffix: Annotated[None, Meta(description="Refused: this model cannot fill in")] = None

@@ -6,9 +6,10 @@ import msgspec
 
 from serving.gateway.chat_request import ChatRequest, StructuredOutputs
 from serving.gateway.conversation import Conversation, Question, read_conversation
+from serving.gateway.errors import EngineFailed
 from serving.gateway.exchange import Exchange
 from serving.gateway.output import OutputPlan, asked_tokens, hides_thought, plan_output
-from serving.gateway.reading import check_integers
+from serving.gateway.reading import check_integers, invalid
 from serving.gateway.relay import EngineRequest
 from serving.gateway.served import ServedModel
 from serving.gateway.stop import StopTexts
@@ -21,6 +22,8 @@ PASSED: Final = (
     "top_logprobs",
 )
 
+# vLLM's words where generation ended in an error: under a grammar, that it allows no token.
+BROKEN_OFF: Final = "Internal server error"
 # The engine counts the line break that follows <think> in the prompt; clients count their thought.
 OPENING_TOKENS: Final = 1
 
@@ -48,7 +51,16 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
         choices=request.choices,
         stop=stop,
     )
-    await served.relay.serve(exchange, upstream)
+    try:
+        await served.relay.serve(exchange, upstream)
+    except EngineFailed as error:
+        if request.grammar is None or BROKEN_OFF not in error.message:
+            raise
+        raise invalid(
+            f"The engine found no text that '{request.grammar}' allows. Check that its schema or "
+            "grammar can be fulfilled.",
+            request.grammar,
+        ) from None
 
 
 async def count_prompt(

@@ -14,7 +14,7 @@ UNLIMITED: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class OutputPlan:
-    """Limits sent to the engine; no budget for a model that does not think."""
+    """Limits sent to the engine; no budget where there is no thought, or no limit of it."""
 
     max_tokens: int
     thinking_token_budget: int | None
@@ -76,7 +76,7 @@ def _budget(
             "reasoning",
         )
     if budget is not None:
-        return max_tokens if budget == UNLIMITED else budget
+        return None if budget == UNLIMITED else budget
     if reasoning.max_tokens is not None:
         return _asked_budget(reasoning.max_tokens, max_tokens)
     share = SHARES[effort] if effort else limits.default_thinking_share

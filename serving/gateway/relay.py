@@ -18,7 +18,13 @@ from serving.gateway.exchange import Exchange
 from serving.gateway.interruption import Phase
 from serving.gateway.pricing import settle
 from serving.gateway.stop import StopTexts
-from serving.gateway.stream import Seen, StreamScan, finish_reason_of, usage_of
+from serving.gateway.stream import (
+    Seen,
+    StreamScan,
+    finish_reason_of,
+    is_broken_off,
+    usage_of,
+)
 from serving.gateway.upstream import Engine, event_error
 from serving.gateway.view import View
 
@@ -117,17 +123,16 @@ class Relay:
                 data = view.events(data if stop is None else _stopped(data, seen, stop))
             if exchange.first_answer_seconds is None:
                 exchange.note(seen)
-            if seen.ended:
+            if ended := seen.ended and not seen.broken_off:
                 data += view.end(request.settle(seen.usage))
             elif not data and clock() - written >= SILENCE_SECONDS:
                 data = view.comment
             if data:
                 written = clock()
-                await exchange.stream(data, last=seen.ended)
-            if seen.ended:
+                await exchange.stream(data, last=ended)
+            if ended:
                 return
-            if seen.error is not None:
-                raise event_error(seen.error)
+            _check(seen)
             exchange.interruption.enter(phase, since=heard)
         raise EngineFailed("The engine ended its answer too early.")
 
@@ -147,8 +152,7 @@ class Relay:
             if data := scan.feed(chunk):
                 heard, phase = clock(), self._between
                 assembly.feed(_stopped(data, seen, stop))
-            if seen.error is not None and not seen.ended:
-                raise event_error(seen.error)
+            _check(seen)
             exchange.interruption.enter(phase, since=heard)
         if not seen.ended:
             raise EngineFailed("The engine ended its answer too early.")
@@ -163,15 +167,32 @@ class Relay:
             raise EngineFailed("The engine answered something that is not a JSON object.")
         usage = request.settle(usage_of(body))
         exchange.seen = Seen(usage=usage, finish_reason=finish_reason_of(body))
+        if is_broken_off(body):
+            raise _broken_off()
         await exchange.answer(200, request.view.whole(body, usage))
 
 
 def _stopped(block: bytes, seen: Seen, stop: StopTexts) -> bytes:
-    """Cut a block at stop texts; where they have ended every answer, the stream ends with it."""
+    """Cut a block at stop texts; where they have ended every answer, the stream ends with it.
+
+    What the engine made after that, and counted if it came in the same block, is nobody's.
+    """
     block = stop.feed(block)
-    if stop.cut and not seen.ended:
+    if stop.cut:
         seen.ended, seen.usage, seen.finish_reason = True, stop.usage, "stop"
     return block
+
+
+def _check(seen: Seen) -> None:
+    """Raise what the engine said to have gone wrong, unless the answer had ended before."""
+    if seen.ended and seen.broken_off:
+        raise _broken_off()
+    if seen.error is not None and not seen.ended:
+        raise event_error(seen.error)
+
+
+def _broken_off() -> EngineFailed:
+    return EngineFailed("The engine broke the answer off.")
 
 
 def _too_slow(phase: str, seconds: float) -> Callable[[], EngineTimeout]:

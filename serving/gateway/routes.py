@@ -11,7 +11,7 @@ from serving.gateway.api.completions import completions
 from serving.gateway.api.messages import count_tokens, messages
 from serving.gateway.api.models import list_models, show_model
 from serving.gateway.api.responses import responses
-from serving.gateway.dialect import DIALECTS
+from serving.gateway.dialect import DIALECTS, dialect_of
 from serving.gateway.docs.endpoint import show_document, show_page
 from serving.gateway.envelope import Envelope
 from serving.gateway.errors import MethodNotAllowed, NotFound
@@ -67,7 +67,7 @@ def find_route(path: str) -> Route:
         model = rest.removeprefix("/models/")
         if model and model != rest:
             return Route("models", "GET", partial(show_model, name=model))
-    paths = ", ".join(f"/v1{rest}" for rest in ROUTES)
+    paths = ", ".join(f"{dialect_of(path).base}{rest}" for rest in ROUTES)
     raise NotFound(f"Unknown route {path[:128]}. This server has {paths}.", code="unknown_url")
 
 

@@ -1,5 +1,6 @@
 """Reads along an engine's event stream by byte search, without decoding or changing it."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,8 @@ TOOL_CALLS: Final = b'"tool_calls":[{'
 USAGE: Final = b'"usage":{'
 NO_CHOICES: Final = b'"choices":[]'
 FINISH: Final = b'"finish_reason":"'
+# The engine shuts down, or failed: what it said until then is no answer.
+BROKEN_OFF: Final = re.compile(rb'"finish_reason":"(?:abort|error)"')
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class Seen:
     reasoning: bool = False
     answer: bool = False
     ended: bool = False
+    broken_off: bool = False
     finish_reason: str | None = None
     usage: Usage | None = None
     error: bytes | None = None
@@ -87,6 +91,7 @@ class StreamScan:
             seen.answer = _has_text(block, CONTENT) or TOOL_CALLS in block or _has_text(block, TEXT)
         if FINISH in block:
             seen.finish_reason = finish_reason_of(block)
+            seen.broken_off = seen.broken_off or is_broken_off(block)
         if USAGE in block:
             block = self._take_usage(block)
         return block
@@ -131,6 +136,11 @@ def finish_reason_of(body: bytes) -> str | None:
         return None
     word, _, _ = body[at + len(FINISH) : at + len(FINISH) + 32].partition(b'"')
     return word.decode("ascii", "replace")
+
+
+def is_broken_off(body: bytes) -> bool:
+    """Tell whether the engine broke off an answer, whole or within a block of events."""
+    return BROKEN_OFF.search(body) is not None
 
 
 def _has_text(block: bytes, key: bytes) -> bool:

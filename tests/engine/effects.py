@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.engine.asking import CHAT, COMPLETIONS, Reply
+from tests.engine.asking import CHAT, COMPLETIONS, RESPONSES, Reply
 
-BOTH = (CHAT, COMPLETIONS)
+SAMPLED = (CHAT, COMPLETIONS, RESPONSES)
 SUM = {"question": "What is 12 + 7?", "max_tokens": 48}
 
 Check = Callable[[Reply, Reply], bool]
@@ -16,14 +16,18 @@ Check = Callable[[Reply, Reply], bool]
 
 @dataclass(frozen=True)
 class Row:
-    """A parameter and an effect of it: sending `fields` beside `base` makes `holds` true."""
+    """A parameter and an effect of it: sending `fields` beside `base` makes `holds` true.
+
+    The effect of what is `refused` is an error.
+    """
 
     parameter: str
     effect: str
     fields: dict[str, Any]
     holds: Check
     base: dict[str, Any] = field(default_factory=lambda: SUM)
-    on: tuple[str, ...] = BOTH
+    on: tuple[str, ...] = SAMPLED
+    refused: bool = False
 
 
 def said(reply: Reply) -> list[tuple[str, str]]:
@@ -44,12 +48,6 @@ def differs(without: Reply, with_it: Reply) -> bool:
 def repeats_less(without: Reply, with_it: Reply) -> bool:
     """Tell whether the commonest character comes less often."""
     return _repetitions(with_it) < _repetitions(without)
-
-
-def varies_more(without: Reply, with_it: Reply) -> bool:
-    """Tell whether more different tokens come, of as many."""
-    ids = [reply.only.raw["token_ids"] for reply in (without, with_it)]
-    return len(ids[0]) == len(ids[1]) and len(set(ids[0])) < len(set(ids[1]))
 
 
 def thinks_less(without: Reply, with_it: Reply) -> bool:
@@ -86,18 +84,13 @@ def is_object(text: str) -> bool:
 
 def calls(name: str) -> Check:
     """Tell whether this function is called, and no other."""
-    return lambda _, with_it: called(with_it) == [name]
+    return lambda _, with_it: with_it.only.calls == (name,)
 
 
 def calls_nothing(without: Reply, with_it: Reply) -> bool:
     """Tell whether nothing is called where something was, and no call stands in the text."""
-    return bool(called(without)) and not called(with_it) and "<tool_call>" not in with_it.only.text
-
-
-def called(reply: Reply) -> list[str]:
-    """Return the names of the functions called."""
-    made = reply.only.raw["message"].get("tool_calls") or []
-    return [call["function"]["name"] for call in made]
+    silent = not with_it.only.calls and "<tool_call>" not in with_it.only.text
+    return silent and bool(without.only.calls)
 
 
 def entries(reply: Reply) -> list[dict[str, Any]]:
@@ -116,3 +109,20 @@ def tokens(reply: Reply) -> list[str]:
 
 def _repetitions(reply: Reply) -> int:
     return Counter(reply.only.words.replace(" ", "")).most_common(1)[0][1]
+
+
+def refuses(parameter: str) -> Check:
+    """Tell whether the request is refused for this field, and not without it."""
+    return lambda without, with_it: (
+        without.status == 200
+        and with_it.status == 400
+        and with_it.body["error"]["param"] == parameter
+    )
+
+
+def reads_more(without: Reply, with_it: Reply) -> bool:
+    """Tell whether the prompt became longer."""
+    lengths = [reply.body["usage"]["input_tokens"] for reply in (without, with_it)]
+    lengths[0] += without.body["usage"].get("cache_read_input_tokens", 0)
+    lengths[1] += with_it.body["usage"].get("cache_read_input_tokens", 0)
+    return lengths[0] < lengths[1]

@@ -1,15 +1,16 @@
 """The effects of every parameter of chat and plain completions, a row each."""
 
+import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
-from tests.engine.asking import CHAT, COMPLETIONS, TEMPLATE
+from tests.engine.asking import CHAT, COMPLETIONS, RESPONSES, TEMPLATE
 from tests.engine.effects import (
     SUM,
     Row,
     answers,
-    called,
     calls,
     calls_nothing,
     differs,
@@ -17,16 +18,19 @@ from tests.engine.effects import (
     entries,
     hides,
     is_object,
+    refuses,
     repeats_less,
     said,
     same,
     thinks_less,
     tokens,
-    varies_more,
 )
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "serving" / "tiny_model" / "checkpoint"
-VOCABULARY = json.loads((CHECKPOINT / "tokenizer.json").read_text())["model"]["vocab"]
+SERVING = Path(__file__).resolve().parents[2] / "serving"
+TOKENIZER = SERVING / "tiny_model" / "checkpoint" / "tokenizer.json"
+VOCABULARY = json.loads(TOKENIZER.read_text())["model"]["vocab"]
+PICTURE = base64.b64encode((SERVING / "sample.png").read_bytes()).decode()
+SEEN = {"type": "text", "text": "What is in this image?"}
 MODEL = "tiny-qwen3-vl"
 
 COUNT = {"question": "Count aloud to 12.", "max_tokens": 64}
@@ -35,7 +39,7 @@ STORY = {"question": "Tell me a story about Paris.", "max_tokens": 24}
 LOOSE = STORY | {"temperature": 2, "seed": 1}
 SEVENS = SUM | {"logit_bias": {str(VOCABULARY["7"]): 100}}
 # A thought without an end, and room for an effort to be seen above the answer's reserve.
-LONG = SEVENS | {"max_tokens": 640}
+LONG = SEVENS | {"max_tokens": 560}
 
 COLOUR = {
     "type": "object",
@@ -62,6 +66,15 @@ WEATHER = {"question": "What is the weather in Paris?", "max_tokens": 96}
 OFFER = WEATHER | {"tools": TOOLS}
 NAMED = {"type": "function", "function": {"name": "get_time"}}
 CALL = r'<tool_call>\n\{"name": "get_weather", "arguments": \{"city": "Rome"\}\}\n</tool_call>'
+TWO_CALLS = {"structured_outputs": {"regex": rf"{CALL}\n{CALL}"}}
+NO_CALL = {"logit_bias": {"1018": -100}}  # <tool_call>
+
+
+def picture(detail: str) -> dict[str, Any]:
+    """Return a message part that shows a picture in this detail."""
+    url = f"data:image/png;base64,{PICTURE}"
+    return {"type": "image_url", "image_url": {"url": url, "detail": detail}}
+
 
 ROWS = (
     # What every generating endpoint samples by.
@@ -72,13 +85,7 @@ ROWS = (
     Row("top_p", "0 is greedy at temperature 2", LOOSE | {"top_p": 0}, same, STORY),
     Row("min_p", "1 is greedy at temperature 2", LOOSE | {"min_p": 1}, same, STORY),
     Row("frequency_penalty", "fewer repetitions", {"frequency_penalty": 2}, repeats_less, COUNT),
-    Row(
-        "presence_penalty",
-        "more different words",
-        {"presence_penalty": 2},
-        varies_more,
-        LOOSE | {"return_token_ids": True},
-    ),
+    Row("presence_penalty", "other words", {"presence_penalty": 2}, differs, LOOSE),
     Row("repetition_penalty", "other words", {"repetition_penalty": 2}, differs, COUNT),
     Row(
         "logit_bias",
@@ -91,9 +98,17 @@ ROWS = (
         "so many choices, each sampled for itself",
         {"n": 3},
         lambda _, with_it: len(set(said(with_it))) == 3,
-        STORY | {"temperature": 2},
+        LOOSE,
+        on=(CHAT, COMPLETIONS),
     ),
-    Row("max_tokens", "the output ends there", {"max_tokens": 9}, ends_after(9), SEVENS),
+    Row(
+        "max_tokens",
+        "the output ends there",
+        {"max_tokens": 9},
+        ends_after(9),
+        SEVENS,
+        on=(CHAT, COMPLETIONS),
+    ),
     Row(
         "min_tokens",
         "no end before",
@@ -109,7 +124,7 @@ ROWS = (
             and (with_it.only.text, with_it.only.finish_reason) == ("1", "stop")
         ),
         COUNT,
-        on=(CHAT,),
+        on=(CHAT, RESPONSES),
     ),
     Row(
         "stop",
@@ -169,6 +184,7 @@ ROWS = (
             "token_ids" not in without.only.raw
             and len(with_it.only.raw["token_ids"]) == with_it.tokens
         ),
+        on=(CHAT, COMPLETIONS),
     ),
     Row(
         "return_tokens_as_token_ids",
@@ -205,6 +221,7 @@ ROWS = (
         {"stream_options": {"include_usage": True}},
         lambda without, with_it: "usage" not in without.body and with_it.tokens > 0,
         SUM | {"stream": True},
+        on=(CHAT, COMPLETIONS),
     ),
     Row(
         "thinking_token_budget",
@@ -260,6 +277,14 @@ ROWS = (
         on=(CHAT,),
     ),
     Row(
+        "messages",
+        "detail of a picture: none",
+        {"messages": [{"role": "user", "content": [picture("low"), SEEN]}]},
+        same,
+        {"messages": [{"role": "user", "content": [picture("high"), SEEN]}]},
+        on=(CHAT,),
+    ),
+    Row(
         "max_completion_tokens",
         "wins over max_tokens",
         {"max_completion_tokens": 9},
@@ -273,7 +298,7 @@ ROWS = (
         {"reasoning": {"effort": "low"}},
         thinks_less,
         COUNT,
-        on=(CHAT,),
+        on=(CHAT, RESPONSES),
     ),
     Row(
         "reasoning.max_tokens",
@@ -281,7 +306,7 @@ ROWS = (
         {"reasoning": {"max_tokens": 4}},
         thinks_less,
         COUNT,
-        on=(CHAT,),
+        on=(CHAT, RESPONSES),
     ),
     Row(
         "reasoning.enabled",
@@ -289,16 +314,22 @@ ROWS = (
         {"reasoning": {"enabled": True}},
         thinks_less,
         LONG,
-        on=(CHAT,),
+        on=(CHAT, RESPONSES),
     ),
     Row(
         "reasoning.exclude",
         "the thought is hidden, not skipped",
         {"reasoning": {"exclude": True}},
         hides,
-        on=(CHAT,),
+        on=(CHAT, RESPONSES),
     ),
-    Row("include_reasoning", "false is exclude", {"include_reasoning": False}, hides, on=(CHAT,)),
+    Row(
+        "include_reasoning",
+        "false is exclude",
+        {"include_reasoning": False},
+        hides,
+        on=(CHAT, RESPONSES),
+    ),
     Row(
         "reasoning_effort",
         "low thinks less",
@@ -357,8 +388,8 @@ ROWS = (
         "tool_choice",
         "required: a call even where none is needed",
         {"tool_choice": "required"},
-        lambda without, with_it: not called(without) and bool(called(with_it)),
-        OFFER | {"logit_bias": {"1018": -100}},  # <tool_call>
+        lambda without, with_it: not without.only.calls and bool(with_it.only.calls),
+        OFFER | NO_CALL,
         on=(CHAT,),
     ),
     Row(
@@ -373,8 +404,8 @@ ROWS = (
         "parallel_tool_calls",
         "false returns the first alone",
         {"parallel_tool_calls": False},
-        lambda without, with_it: (len(called(without)), len(called(with_it))) == (2, 1),
-        OFFER | {"structured_outputs": {"regex": rf"{CALL}\n{CALL}"}},
+        lambda without, with_it: (len(without.only.calls), len(with_it.only.calls)) == (2, 1),
+        OFFER | TWO_CALLS,
         on=(CHAT,),
     ),
     Row(
@@ -384,6 +415,14 @@ ROWS = (
         lambda without, with_it: (
             without.only.raw["logprobs"] is None and len(tokens(with_it)) == with_it.tokens
         ),
+        on=(CHAT,),
+    ),
+    Row(
+        "logprobs",
+        "those of a hidden thought are hidden",
+        {"include_reasoning": False},
+        lambda without, with_it: tokens(with_it) == tokens(without)[without.thought_tokens + 1 :],
+        SUM | {"logprobs": True, "return_tokens_as_token_ids": True},
         on=(CHAT,),
     ),
     Row(
@@ -424,8 +463,9 @@ ROWS = (
         "suffix",
         "anything but null is refused",
         {"suffix": "the end"},
-        lambda _, with_it: (with_it.status, with_it.body["error"]["param"]) == (400, "suffix"),
+        refuses("suffix"),
         on=(COMPLETIONS,),
+        refused=True,
     ),
     Row(
         "logprobs",

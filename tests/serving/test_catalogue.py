@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.catalogue import CATALOGUE, INSTRUCT, THINKING, TINY, entry_for
+from serving.catalogue import CATALOGUE, INSTRUCT, THINKING, TINY, Price, entry_for
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,29 @@ def test_thinking_is_penalised_for_text_alone_only() -> None:
         "presence_penalty": 0.0,
     }
     assert entry.sampling_defaults(media=False)["presence_penalty"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        (THINKING, Price(0.18, 2.10, 0.35)),
+        (f"{THINKING}-FP8", Price(0.18, 2.10, 0.35)),
+        (INSTRUCT, Price(0.08, 0.50, 0.0)),
+        ("tiny", Price()),
+        ("someone/tuned-vl", Price()),
+    ],
+)
+def test_list_prices_are_the_hosted_ones(model: str, price: Price) -> None:
+    """USD per million tokens in and out, and the share taken off; what is unknown is free."""
+    assert entry_for(model).price == price
+
+
+def test_a_sites_own_prices_replace_those_it_names() -> None:
+    """The others stay."""
+    changed = entry_for(THINKING, price={"completion": 1.5, "discount": 0.0}).price
+
+    assert changed == Price(prompt=0.18, completion=1.5, discount=0.0)
+    assert entry_for(THINKING).price == Price(0.18, 2.10, 0.35)
 
 
 def test_the_tiny_model_is_greedy() -> None:

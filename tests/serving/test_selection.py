@@ -134,6 +134,14 @@ def test_aliases_of_the_settings_are_names_of_the_model() -> None:
     assert "house-model" in selection.entry.names
 
 
+def test_prices_of_the_settings_are_the_models() -> None:
+    """A price that is not set stays the list's."""
+    price = chosen({"SERVING_MODELS__PROMPT_PRICE": "0.5"}, H100).entry.price
+    listed = chosen({}, H100).entry.price
+    assert price == dataclasses.replace(listed, prompt=0.5)
+    assert listed.prompt == 0.18
+
+
 @pytest.mark.parametrize(
     ("environ", "gpus"),
     [

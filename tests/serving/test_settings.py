@@ -107,6 +107,10 @@ def test_auto_leaves_model_and_profile_to_the_hardware() -> None:
         pytest.param("engine: {kv_cache_dtype: fp7}", {}, "fp8_e4m3", id="unknown choice"),
         pytest.param("engine: {yarn_factor: 9}", {}, "less than or equal to 4", id="stretched"),
         pytest.param("", {"SERVING_GATEWAY__API_KEYS": "[1"}, "gateway.api_keys", id="not JSON"),
+        pytest.param("models: {prompt_price: -1}", {}, "greater than or equal to 0", id="price"),
+        pytest.param("models: {price_discount: 35}", {}, "less than or equal to 1", id="percent"),
+        pytest.param("gateway: {max_videos: -1}", {}, "greater than or equal to 0", id="videos"),
+        pytest.param("models: {price: 1}", {}, "Did you mean models.", id="no such price"),
     ],
 )
 def test_bad_configuration_is_refused_with_the_next_step(
@@ -115,6 +119,29 @@ def test_bad_configuration_is_refused_with_the_next_step(
     """What is unknown or out of range stops the start and is named, with the nearest name."""
     with pytest.raises(StartError, match=re.escape(said)):
         load(written(tmp_path, text), environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("{}", {}),
+        ("models: {prompt_price: 0.5}", {"prompt": 0.5}),
+        ("models: {completion_price: 2, price_discount: 0}", {"completion": 2.0, "discount": 0.0}),
+    ],
+)
+def test_only_prices_that_were_set_change_any(
+    tmp_path: Path, text: str, price: dict[str, float]
+) -> None:
+    """The model's own list holds for the others; 0 is a price."""
+    assert load(written(tmp_path, text), {}).settings.models.price == price
+
+
+def test_new_limits_have_their_defaults() -> None:
+    """One video, and the thought's older name, until a site says otherwise."""
+    gateway = load(None, {"SERVING_GATEWAY__REASONING_CONTENT": "false"}).settings.gateway
+
+    assert (GatewaySettings().max_videos, GatewaySettings().reasoning_content) == (1, True)
+    assert not gateway.reasoning_content
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from serving.gateway.view import FINISH_REASONS, Asked, openai_usage, openrouter
 TEXT: Final = rb'"(?:[^"\\]|\\.)*+"'
 THOUGHT: Final = re.compile(rb'"reasoning":(' + TEXT + rb")", re.DOTALL)
 REASON: Final = re.compile(rb'"finish_reason":"([a-z_]+)"')
-END_OF_THOUGHT: Final = "</think>"
+END_OF_THOUGHT: Final = list(b"</think>")  # a token's bytes; its name may be its number
 EVENT_END: Final = b"\n\n"
 OBJECT: Final = b'"object":"chat.completion.chunk"'
 PROVIDER: Final = "qwen3-vl-serving"
@@ -138,7 +138,7 @@ class ChatView:
             return logprobs
         entries = logprobs.get("content") or []
         for at, entry in enumerate(entries, 1):
-            if entry["token"] == END_OF_THOUGHT:
+            if entry["bytes"] == END_OF_THOUGHT:
                 self._answering.add(index)
                 return logprobs | {"content": entries[at:]} if entries[at:] else None
         return None

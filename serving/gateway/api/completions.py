@@ -10,13 +10,14 @@ from serving.gateway.body import Body
 from serving.gateway.chat_request import CompletionRequest, StructuredOutputs
 from serving.gateway.exchange import Exchange
 from serving.gateway.output import asked_tokens
-from serving.gateway.reading import check_integers, read_request
+from serving.gateway.reading import check_integers, invalid, read_request
 from serving.gateway.relay import EngineRequest
 from serving.gateway.sampling import UNUSED
 from serving.gateway.served import ServedModel
 from serving.gateway.view import Asked
 
 DEFAULT_MAX_TOKENS: Final = 16  # OpenAI's and vLLM's
+MAX_PROMPTS: Final = 16
 PASSED: Final = ("prompt", "echo", "logprobs", "thinking_token_budget")
 IGNORED: Final = UNUSED | frozenset(["best_of", "session_id", "trace"])
 
@@ -26,6 +27,7 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
     dialect = exchange.dialect
     body = Body(await exchange.read_body())
     request = read_request(body, CompletionRequest, dialect, IGNORED)
+    _check_prompts(request.prompt)
     served.check_name(request.model)
     options = request.stream_options
     view = CompletionView(
@@ -45,6 +47,20 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         choices=request.choices,
     )
     await served.relay.serve(exchange, upstream)
+
+
+def _check_prompts(prompt: str | list[str | int | list[int]]) -> None:
+    """Check what the type cannot: that all are of one kind, and not too many."""
+    if isinstance(prompt, str):
+        return
+    kinds = {type(each) for each in prompt}
+    if len(kinds) > 1:
+        raise invalid("'prompt' mixes texts and token ids; send one kind of them.", "prompt")
+    if kinds != {int} and len(prompt) > MAX_PROMPTS:
+        raise invalid(
+            f"'prompt' holds {len(prompt)} prompts; the limit is {MAX_PROMPTS}. Send fewer.",
+            "prompt",
+        )
 
 
 def _engine_fields(served: ServedModel, request: CompletionRequest) -> dict[str, Any]:

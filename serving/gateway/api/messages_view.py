@@ -12,7 +12,7 @@ from msgspec import Raw
 from serving.gateway import envelope
 from serving.gateway.answer import Answer, Call, Choice, Event, StreamChoice, Usage, said
 from serving.gateway.dialect import Dialect
-from serving.gateway.errors import EngineFailed, GatewayError
+from serving.gateway.errors import GatewayError
 from serving.gateway.stream import DATA
 from serving.gateway.view import Asked, openrouter_usage
 
@@ -22,7 +22,6 @@ THINKING: Final = "thinking"
 TEXT: Final = "text"
 TOOL_USE: Final = "tool_use"
 STOP_REASONS: Final = {"length": "max_tokens", "content_filter": "refusal"}
-BROKEN_OFF: Final = frozenset(["abort", "error"])
 # Anthropic's own word, in its guide to tools, for what a model wrote instead of an object.
 INVALID: Final = "INVALID_JSON"
 COST_FIELDS: Final = ("cost", "is_byok", "cost_details")
@@ -49,7 +48,7 @@ class MessagesView:
         self.id = f"msg_{asked.short_id}"
 
     def whole(self, body: bytes, usage: Usage | None) -> bytes:
-        """Return a whole message; raises EngineFailed where the engine broke it off."""
+        """Return a whole message."""
         choice = msgspec.json.decode(body, type=Answer).choices[0]
         message = choice.message
         content: list[Block] = []
@@ -76,7 +75,7 @@ class MessagesView:
         return b"".join(shown)
 
     def end(self, usage: Usage | None) -> bytes:
-        """Return what follows the last text; raises EngineFailed where the engine broke it off."""
+        """Return what follows the last text."""
         shown = [self._start(), self._blocks.close()]
         if not self._blocks.count:
             shown += self._blocks.begin(TEXT), self._blocks.close()
@@ -233,14 +232,12 @@ def _input(arguments: str) -> dict[str, Any]:
 def _ending(
     choice: Choice | StreamChoice | None, inputs: list[dict[str, Any]]
 ) -> dict[str, str | None]:
-    """Return why the message ended; raises EngineFailed for one that the engine broke off.
+    """Return why the message ended.
 
     A stop text may have cut a call short, which then must not run.
     """
     reason = choice and choice.finish_reason
     stop = choice and choice.stop_reason
-    if reason in BROKEN_OFF:
-        raise EngineFailed("The engine broke the answer off.")
     if reason in STOP_REASONS:
         return {"stop_reason": STOP_REASONS[reason], "stop_sequence": None}
     if isinstance(stop, str) and (not inputs or INVALID in inputs[-1]):

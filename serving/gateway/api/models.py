@@ -110,11 +110,16 @@ def _openrouter_card(served: ServedModel) -> dict[str, Any]:
         card["reasoning"] = {
             "mandatory": True,
             "default_enabled": True,
-            "default_effort": "high",
+            "default_effort": _effort_of(served.limits.default_thinking_share),
             "supported_efforts": list(SHARES),
             "supports_max_tokens": True,
         }
     return card
+
+
+def _effort_of(share: float) -> str:
+    """Return the effort nearest to a share of max_tokens."""
+    return min(SHARES, key=lambda effort: abs(SHARES[effort] - share))
 
 
 def _pricing(served: ServedModel) -> dict[str, Any]:

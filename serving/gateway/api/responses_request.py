@@ -136,6 +136,7 @@ class ResponsesRequest(Shared, kw_only=True):
     max_output_tokens: (
         Annotated[int, Meta(ge=1, description="Output tokens, thought and answer together")] | None
     ) = None
+    return_token_ids: Annotated[bool, Meta(description=WITHOUT_EFFECT)] | None = None
     n: Annotated[Literal[1], Meta(description="A response is one answer")] | None = None
     reasoning: (
         Annotated[Reasoning, Meta(description="How long to think, and who sees it")] | None

@@ -14,13 +14,12 @@ from serving.gateway.api.chat_view import END_OF_THOUGHT
 from serving.gateway.api.responses_items import Json, Output
 from serving.gateway.dialect import Dialect
 from serving.gateway.envelope import error_type, openrouter_fields
-from serving.gateway.errors import EngineFailed, GatewayError
+from serving.gateway.errors import GatewayError
 from serving.gateway.stream import DATA, END
 from serving.gateway.view import Asked, openai_usage
 
 EVENT_END: Final = b"\n\n"
 CUT: Final = "length"
-BROKEN_OFF: Final = frozenset(["abort", "error"])
 # OpenAI's codes of a failed response, by OpenRouter's types; all others are server_error.
 FAILURES: Final = {
     "rate_limit_exceeded": "rate_limit_exceeded",
@@ -53,7 +52,7 @@ class ResponsesView:
         self._finish_reason: str | None = None
 
     def whole(self, body: bytes, usage: Usage | None) -> bytes:
-        """Return a whole response; raises EngineFailed where the engine broke it off."""
+        """Return a whole response."""
         choice = msgspec.json.decode(body, type=_Whole).choices[0]
         for index, call in enumerate(choice.message.tool_calls or ()):
             call.index = index
@@ -62,8 +61,6 @@ class ResponsesView:
                 choice.message, finish_reason=choice.finish_reason, logprobs=choice.logprobs
             )
         )
-        if self._finish_reason in BROKEN_OFF:
-            raise _broken_off()
         self._output.end(cut=self._finish_reason == CUT)
         return msgspec.json.encode(self._ended(usage))
 
@@ -78,8 +75,6 @@ class ResponsesView:
 
     def end(self, usage: Usage | None) -> bytes:
         """Return what ends the last item and the stream."""
-        if self._finish_reason in BROKEN_OFF:
-            return self.error(_broken_off())
         begin = self._start() + self._output.end(cut=self._finish_reason == CUT)
         response = self._ended(usage)
         last = self._output.event(f"response.{response['status']}", response=response)
@@ -156,10 +151,6 @@ def _usage(usage: Usage, *, openrouter: bool) -> Json:
     return shown
 
 
-def _broken_off() -> EngineFailed:
-    return EngineFailed("The engine broke off its answer.")
-
-
 class _AnswerLogprobs:
     """Finds the log probabilities of the answer's own tokens among those of the whole output."""
 
@@ -169,7 +160,7 @@ class _AnswerLogprobs:
     def take(self, choice: StreamChoice) -> list[Json]:
         """Return those of an event's text; characters may be made of several events' tokens."""
         entries = self._pending + (choice.logprobs.get("content") or [])
-        ends = [at for at, entry in enumerate(entries) if entry["token"] == END_OF_THOUGHT]
+        ends = [at for at, entry in enumerate(entries) if entry["bytes"] == END_OF_THOUGHT]
         if ends:
             entries = entries[ends[0] + 1 :]
         elif said(choice.delta.reasoning):

@@ -24,9 +24,9 @@ from serving.gateway.docs.tidy import tidy
 SCHEMAS: Final = "#/components/schemas/"
 VERSION: Final = "1.0.0"
 OUTPUT_LIMITS: Final = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
-STREAM: Final = "Server-sent events: each `data: ` line holds one, of the type in `x-event`"
 # Only an item of another type has to name it.
 UNTYPED: Final = "MessageItem"
+DONE: Final = "[DONE]"
 PROVIDER: Final = {
     "description": "No router of providers stands here; preferences are refused",
     "type": ["object", "null"],
@@ -155,9 +155,21 @@ def _types(operation: Operation) -> Iterator[Type]:
 def _success(answer: Answer) -> Json:
     content: Json = {"application/json": {"schema": {"$ref": SCHEMAS + answer.whole.__name__}}}
     if answer.event is not None:
-        event = {"$ref": SCHEMAS + answer.event.__name__}
-        content["text/event-stream"] = {
-            "schema": {"type": "string", "description": STREAM, "x-event": event}
-        }
+        content["text/event-stream"] = {"schema": _event(answer.event)}
     summary = (answer.whole.__doc__ or "").strip()
     return {"description": summary, "headers": REQUEST_ID, "content": content}
+
+
+def _event(kind: Type) -> Json:
+    """Describe one server-sent event; a stream is any number of them."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": SCHEMAS + kind.__name__},
+    }
+    return {
+        "type": "object",
+        "description": "One server-sent event of the stream",
+        "properties": {"event": {"type": "string"}, "data": {"anyOf": [{"const": DONE}, data]}},
+        "required": ["data"],
+    }

@@ -217,7 +217,8 @@ def start_fast(socket_path: Path) -> Iterator[Callable[..., tuple[FakeEngine, Ru
     engine, started = FakeEngine(socket_path, loop=FastLoop), []
     engine.start()
 
-    def start(**options: Any) -> tuple[FakeEngine, RunningGateway]:
+    def start(works: bool = False, **options: Any) -> tuple[FakeEngine, RunningGateway]:
+        engine.works = works
         started.append(RunningGateway(settings_for(socket_path, **options), FastLoop))
         started[-1].wait_ready()
         return engine, started[-1]

@@ -18,7 +18,7 @@ from serving.gateway.base64_text import (
     heads,
     plain_base64,
 )
-from tests.serving.gateway.turns import shared_turns
+from tests.serving.gateway.turns import LARGE_SHARE, shared_turns
 
 LARGE = base64.b64encode(random.Random(1).randbytes(20_000_000))
 
@@ -116,7 +116,7 @@ def test_others_get_their_turn_during_20_mb(work):
     """No turn takes a large part of the whole."""
     turns, longest = shared_turns(work)
     assert turns >= len(LARGE) / STEP_CHARACTERS
-    assert longest < 0.25
+    assert longest < LARGE_SHARE
 
 
 def test_a_check_copies_no_more_than_its_steps():

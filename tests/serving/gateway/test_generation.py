@@ -6,12 +6,14 @@ import pytest
 
 from serving.gateway.chat_request import ChatRequest
 from tests.fake_engine import (
+    DONE,
     MAX_MODEL_LEN,
     UNARY,
     WAIT_SECONDS,
     answer_events,
     counted,
     delta_event,
+    event,
     refusal,
     stream,
     whole,
@@ -37,6 +39,7 @@ EVERYTHING = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}},
     "structured_outputs": True, "include_stop_str_in_output": True, "cache_control": {},
 }  # fmt: skip
+USAGE = {"prompt_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 1}}
 BOTH = pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/chat/completions"])
 
 
@@ -197,6 +200,24 @@ class TestStopTexts:
             assert choice["message"]["reasoning"] == "STOP it"
             assert (choice["finish_reason"], choice["stop_reason"]) == ("stop", "STOP")
         assert engine.last().hung_up.wait(WAIT_SECONDS)
+
+    @pytest.mark.parametrize("at_once", [True, False])
+    def test_usage_ends_with_the_answer(self, engine, gateway, at_once):
+        """What the engine made after the stop text is not counted, had it come by then or not."""
+
+        def counted_event(tokens, reason=None, **delta):
+            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+            return event(choices=[choice], usage=dict(USAGE, completion_tokens=tokens))
+
+        events = [
+            counted_event(1, reasoning="t"),
+            counted_event(3, content="a STOP"),
+            counted_event(5, reason="length"),
+            event(choices=[], usage=dict(USAGE, completion_tokens=5)),
+            DONE,
+        ]
+        engine.play(stream([b"".join(events)] if at_once else [*events[:2], 60.0]))
+        assert gateway.chat(stop=["STOP"]).json["usage"]["completion_tokens"] == 3
 
     def test_without_stop_texts_a_whole_answer_is_asked_whole(self, engine, gateway):
         """The engine puts its own answers together."""

@@ -42,6 +42,26 @@ def test_a_deadline_raises_its_error_in_the_block(phase, check_after, overdue):
         assert asyncio.run(waits_under(phase, check_after)) == "finished"
 
 
+@pytest.mark.parametrize(("began", "overdue"), [(-2.0, False), (-11.0, True)])
+def test_a_wait_may_have_begun_earlier(began, overdue):
+    """What is heard meanwhile does not start it anew."""
+
+    async def waits() -> str:
+        loop = asyncio.get_running_loop()
+        interruption = Interruption()
+        with interruption:
+            interruption.enter(Phase(10, Overdue), since=loop.time() + began)
+            loop.call_later(0.01, lambda: interruption.check(loop.time()))
+            await asyncio.sleep(0.05)
+            return "finished"
+
+    if overdue:
+        with pytest.raises(Overdue):
+            asyncio.run(waits())
+    else:
+        assert asyncio.run(waits()) == "finished"
+
+
 def test_after_an_interruption_the_task_can_go_on():
     """The task is not left cancelled: it can still tell the client; later interrupts are void."""
 

@@ -67,7 +67,7 @@ def planned(thinks: bool = True, rest: int = CONTEXT, **fields: Any) -> OutputPl
             id="vLLM's field wins",
         ),
         pytest.param(
-            {"max_tokens": 1000, "thinking_token_budget": -1}, (1000, 1000), id="unlimited"
+            {"max_tokens": 1000, "thinking_token_budget": -1}, (1000, None), id="unlimited"
         ),
         pytest.param({"reasoning": {"exclude": True}}, (32_768, 26_214), id="hidden is thought"),
         pytest.param(

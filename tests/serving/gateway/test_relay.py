@@ -141,6 +141,16 @@ def test_hanging_up_cancels_the_engines_request(engine, start_gateway, wait_for,
         ),
         pytest.param(refusal(500, "oops"), (502, "engine_error"), "oops", id="500"),
         pytest.param(whole(b"<html>"), (502, "engine_error"), "not a JSON", id="garbage body"),
+        pytest.param(whole(b"{,}"), (502, "engine_error"), "cannot be read", id="no JSON"),
+        pytest.param(
+            whole(b'{"choices":5}'), (502, "engine_error"), "cannot be read", id="other JSON"
+        ),
+        pytest.param(
+            whole(UNARY.replace(b"red", b"\xff")),
+            (502, "engine_error"),
+            "cannot be read",
+            id="bytes",
+        ),
         pytest.param(
             raw(b"garbage\r\n\r\n"), (502, "engine_error"), "not HTTP", id="garbage protocol"
         ),
@@ -199,6 +209,34 @@ def test_a_broken_stream_ends_with_one_error_event(engine, start_gateway, script
     assert answer.status == 200
     assert events_of(answer.body)[:-1] == [delta_event(content="a")]
     assert last_error(answer.body)["code"] == code
+
+
+def test_openrouters_clients_get_a_last_choice_that_says_error(engine, gateway):
+    """What came before stays; the error stands in a chunk of the same answer."""
+    engine.play(stream([delta_event(content="a"), BROKEN, DONE]))
+    answer = gateway.chat(path="/api/v1/chat/completions", stream=True)
+    first, last = [json.loads(event[6:]) for event in events_of(answer.body)]
+    assert first["choices"][0]["delta"]["content"] == "a"
+    assert (last["id"], last["object"]) == (first["id"], first["object"])
+    assert last["choices"][0]["finish_reason"] == "error"
+    assert (last["error"]["code"], last["error"]["message"].endswith("oops")) == (502, True)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([BROKEN, DONE], id="error event"),
+        pytest.param([], id="no end"),
+        pytest.param([b'data: {"choices":[{"index":0,\xff}]}\n\n'], id="bytes"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_broken_answer_with_stop_texts_is_the_engines_fault(engine, gateway, events, streamed):
+    """Where the gateway reads the events itself, garbage is no fault of its own."""
+    engine.play(stream([delta_event(content="a"), *events]))
+    answer = gateway.chat(stream=streamed, stop="x")
+    assert answer.status in ({200, 502} if streamed else {502}), "event, or status if none was sent"
+    assert last_error(answer.body)["code"] == "engine_error"
 
 
 def test_an_error_before_the_first_event_is_a_status(engine, gateway):

@@ -283,15 +283,6 @@ def test_stop_reasons_are_anthropics(
     assert message_of(streamed(events, view())) == message
 
 
-@pytest.mark.parametrize("reason", ["abort", "error"])
-def test_a_broken_answer_is_no_message(reason: str) -> None:
-    """What the engine itself broke off is not shown as if it were complete."""
-    with pytest.raises(EngineFailed):
-        whole(view(), reason, content="a")
-    with pytest.raises(EngineFailed):
-        streamed([delta_event(content="a"), delta_event(reason)], view())
-
-
 def test_nothing_said_is_an_empty_text() -> None:
     """A client that reads content[0].text finds some, when only a hidden thought came."""
     events = [delta_event(reasoning="hm"), delta_event("length")]

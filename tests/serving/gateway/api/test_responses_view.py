@@ -159,12 +159,3 @@ def test_a_failure_before_the_first_event_is_a_whole_stream() -> None:
     """A client that has only seen comments learns which response failed."""
     kinds = [each["type"] for each in parsed(view().error(EngineFailed("Broken.")))]
     assert kinds == ["response.created", "response.in_progress", "response.failed"]
-
-
-@pytest.mark.parametrize("reason", ["abort", "error"])
-def test_a_broken_answer_is_no_response(reason: str) -> None:
-    """What the engine itself broke off is not shown as if it were complete."""
-    with pytest.raises(EngineFailed):
-        whole(view(), reason, content="a")
-    *_, last = parsed(streamed([delta_event(content="a"), delta_event(reason)], view()))
-    assert last["type"] == "response.failed"
