@@ -9,6 +9,12 @@ from serving.failure import StartError
 
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_IPV6: Final = ipaddress.ip_network("2000::/3")
+# Public by their numbers, as some Pythons see them, but clouds answer there about the machine
+# itself: Oracle's metadata, Azure's wire server.
+CLOUDS_OWN: Final = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("168.63.129.16/32"),
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,6 +46,8 @@ class AddressRule:
         if any(found in network for network in self._open):
             return True
         if found.version == 6 and found not in GLOBAL_IPV6:
+            return False
+        if any(found in network for network in CLOUDS_OWN):
             return False
         return found.is_global and not found.is_multicast
 

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Raw
 
 NULL: Final = Raw(b"null")
+# Of USD: far below a cent's millionth; keeps 0.1 + 0.2 out of answers.
+COST_DIGITS: Final = 12
 
 
 class PromptDetails(msgspec.Struct):
@@ -51,7 +53,7 @@ class Usage(msgspec.Struct):
     @property
     def cost(self) -> float:
         """Return the price of the whole in USD."""
-        return self.prompt_cost + self.completion_cost
+        return round(self.prompt_cost + self.completion_cost, COST_DIGITS)
 
     def media(self, kind: str) -> int:
         """Return the prompt's tokens that are pictures ("image") or videos ("video")."""

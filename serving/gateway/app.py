@@ -10,7 +10,7 @@ from typing import Final, Self
 from serving.catalogue import ModelEntry
 from serving.gateway.admin import Admin
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import BadRequest, ShuttingDown
+from serving.gateway.errors import ShuttingDown
 from serving.gateway.exchange import Exchange, Receive, Scope, Send
 from serving.gateway.keys import load_keys
 from serving.gateway.media import MediaFetcher
@@ -82,9 +82,6 @@ class Gateway:
         try:
             with exchange.interruption:
                 await self._serve(scope["path"], exchange)
-        except RecursionError:  # only what a client sends is nested without bound
-            too_deep = BadRequest("The request is nested too deeply.", code="invalid_json")
-            await exchange.fail(too_deep)
         except Exception as error:  # the one border: every failure gets its answer
             await exchange.fail(error)
         finally:

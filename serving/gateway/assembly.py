@@ -27,7 +27,8 @@ class Assembly:
                 _add_calls(choice.message, part.delta.tool_calls or [])
                 choice.logprobs = _joined(choice.logprobs, part.logprobs)
                 if part.token_ids is not None:
-                    choice.token_ids = (choice.token_ids or []) + part.token_ids
+                    choice.token_ids = choice.token_ids or []
+                    choice.token_ids += part.token_ids
                 if part.finish_reason is not None:
                     choice.finish_reason = part.finish_reason
                     choice.stop_reason = part.stop_reason
@@ -56,7 +57,8 @@ def _joined(known: Any, more: Any) -> Any:
         return known
     if not known:
         return more
-    return known | {"content": known["content"] + (more.get("content") or [])}
+    known["content"] += more.get("content") or []
+    return known
 
 
 _EVENT = msgspec.json.Decoder(Event)

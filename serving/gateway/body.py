@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
 from serving.gateway.errors import BadRequest
 
@@ -30,7 +31,6 @@ class Body:
     """JSON whose long literals are replaced by marks that no client can guess."""
 
     def __init__(self, data: bytes | bytearray) -> None:
-        self.size = len(data)
         self._nonce = secrets.token_hex(8)
         self._mark = re.compile(rb"~%s:(\d+)~" % self._nonce.encode())
         self._cuts: list[memoryview] = []
@@ -58,6 +58,10 @@ class Body:
         self._cuts.append(memoryview(literal))
         return f"~{self._nonce}:{len(self._cuts) - 1}~"
 
+    def was_cut(self, part: bytes | Raw) -> bool:
+        """Tell whether a literal was cut out of this part of the skeleton."""
+        return self._mark.search(part) is not None
+
     def length(self, text: str) -> int:
         """Return a text's bytes, what was cut from it included."""
         encoded = text.encode()
@@ -75,6 +79,12 @@ class Body:
             if 0 <= number < self._sent:
                 _check_text(piece)
             pieces.append(piece)
+        return pieces
+
+    def hand_over(self, encoded: bytes) -> list[Piece]:
+        """Restore for the last time: from now on only the pieces hold the literals."""
+        pieces = self.restore(encoded)
+        self._cuts.clear()
         return pieces
 
     def _pieces(self, encoded: bytes) -> Iterator[tuple[int, Piece]]:

@@ -148,6 +148,12 @@ class Function(msgspec.Struct, omit_defaults=True):
     ) = None
     strict: bool | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for parameters that no call's arguments could be."""
+        kind = (self.parameters or {}).get("type", "object")
+        if isinstance(kind, str) and kind != "object":
+            raise ValueError(f"Expected parameters of type object, got a schema of {kind[:64]}")
+
 
 class Tool(msgspec.Struct):
     """A tool; functions are served."""
@@ -224,6 +230,12 @@ class StructuredOutputs(msgspec.Struct, forbid_unknown_fields=True, omit_default
     grammar: Annotated[str, Meta(description="A context-free grammar in EBNF")] | None = None
     json_object: Annotated[bool, Meta(description="true: any JSON object")] | None = None
     structural_tag: Annotated[str, Meta(description="xgrammar's structural tag")] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless one grammar is there."""
+        names = self.__struct_fields__
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            raise ValueError(f"Expected one of {', '.join(names)}")
 
 
 class Shared(Sampling, kw_only=True):
@@ -324,7 +336,9 @@ class ChatRequest(Generation, kw_only=True):
             return "structured_outputs"
         if isinstance(self.response_format, JsonObjectFormat | JsonSchemaFormat):
             return "response_format"
-        return "tools" if self.offered_tools else None
+        must_call = self.tool_choice not in (None, "auto")
+        bound = any(must_call or tool.function.strict for tool in self.offered_tools)
+        return "tools" if bound else None
 
 
 Prompt = Annotated[str, Meta(min_length=1)]

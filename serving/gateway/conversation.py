@@ -50,11 +50,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages ready for the engine, with an upper bound of their tokens, tools included."""
+    """Messages ready for the engine; what is counted includes the tools."""
 
     messages: list[dict[str, Any]]
     has_media: bool
-    max_prompt_tokens: int
+    text_bytes: int
+    media_tokens: int
+
+    @property
+    def max_prompt_tokens(self) -> int:
+        """Return an upper bound of the prompt's tokens: no text has more of them than bytes."""
+        return self.text_bytes + TEMPLATE_TOKENS + self.media_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,8 @@ async def read_conversation(
     text = msgspec.json.encode([messages, request.offered_tools]).decode()
     text_bytes = body.length(text)
     text_bytes -= sum(body.length(place.url) for place in places)
-    tokens = await _inline_all(places, body, media)
-    return Conversation(messages, bool(places), text_bytes + TEMPLATE_TOKENS + tokens)
+    media_tokens = await _inline_all(places, body, media)
+    return Conversation(messages, bool(places), text_bytes, media_tokens)
 
 
 def _rebuilt(message: Message, origin: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Exchange:
         self.first_answer_seconds: float | None = None
 
     async def read_body(self) -> bytearray:
-        """Return the whole body; raises BodyTooLarge, BodyTooSlow or ClientLost.
+        """Return the whole body; raises BadRequest, BodyTooLarge, BodyTooSlow or ClientLost.
 
         A body somewhat over the limit is read to its end, so that its sender gets to read why it
         was refused; from then on the client is watched for hanging up.
@@ -106,6 +106,7 @@ class Exchange:
                 body += message["body"]
         if size > limit:
             raise self._too_large()
+        self._check_encoding()
         self.interruption.leave()
         self._watcher = asyncio.create_task(self._watch_client())
         return body
@@ -200,7 +201,7 @@ class Exchange:
         headers = [*headers, (b"x-request-id", request_id)]
         if self.dialect.is_openrouter:
             headers.append((b"x-generation-id", b"gen-" + request_id.removeprefix(b"req_")))
-        elif self.envelope is envelope.anthropic:
+        if self.envelope is envelope.anthropic:
             headers.append((b"request-id", request_id))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -225,6 +226,15 @@ class Exchange:
             max(0.0, allowed - elapsed),
             lambda: BodyTooSlow(f"The request body arrived at less than {rate} bytes a second."),
         )
+
+    def _check_encoding(self) -> None:
+        encoding = self.headers.get(b"content-encoding", b"identity").lower()
+        if encoding not in {b"identity", b""}:
+            shown = encoding[:32].decode("ascii", "replace")
+            raise BadRequest(
+                f"The request body is packed as {shown}. Send it plain, without Content-Encoding.",
+                code="invalid_value",
+            )
 
     def _too_large(self) -> BodyTooLarge:
         limit = self._gateway.max_body_bytes

@@ -4,12 +4,13 @@ from typing import Any, Final
 
 import msgspec
 
-from serving.gateway.chat_request import ChatRequest, StructuredOutputs
+from serving.gateway.chat_request import ChatRequest, StructuredOutputs, TextFormat
 from serving.gateway.conversation import Conversation, Question, read_conversation
-from serving.gateway.errors import EngineFailed
+from serving.gateway.errors import EngineFailed, EngineRefused
 from serving.gateway.exchange import Exchange
 from serving.gateway.output import OutputPlan, asked_tokens, hides_thought, plan_output
 from serving.gateway.reading import check_integers, invalid
+from serving.gateway.refusal import BROKEN_OFF, name_grammar
 from serving.gateway.relay import EngineRequest
 from serving.gateway.served import ServedModel
 from serving.gateway.stop import StopTexts
@@ -22,8 +23,6 @@ PASSED: Final = (
     "top_logprobs",
 )
 
-# vLLM's words where generation ended in an error: under a grammar, that it allows no token.
-BROKEN_OFF: Final = "Internal server error"
 # The engine counts the line break that follows <think> in the prompt; clients count their thought.
 OPENING_TOKENS: Final = 1
 
@@ -31,6 +30,7 @@ OPENING_TOKENS: Final = 1
 async def generate(served: ServedModel, exchange: Exchange, question: Question, view: View) -> None:
     """Serve one chat request, whichever dialect it came in."""
     request = question.request
+    _check_form(request)
     conversation = await read_conversation(question, served.media, served.limits)
     plan = await _plan(served, exchange, question, conversation)
     # Before the answer there is a thought, which no stop text may end: the gateway matches them.
@@ -39,11 +39,11 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
         stop = StopTexts(
             request.stops, request.choices, included=bool(request.include_stop_str_in_output)
         )
-    fields = msgspec.json.encode(_engine_fields(served, request, conversation, plan, stop))
+    fields = _engine_fields(served, request, conversation, plan, stop)
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/chat/completions",
-        question.body.restore(fields),
+        question.body.hand_over(msgspec.json.encode(fields)),
         stream=bool(request.stream),
         view=view,
         price=served.entry.price,
@@ -53,7 +53,11 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
     )
     try:
         await served.relay.serve(exchange, upstream)
+    except EngineRefused as error:
+        name_grammar(error, request.grammar)
+        raise
     except EngineFailed as error:
+        # Under a grammar, generation fails where no token is allowed.
         if request.grammar is None or BROKEN_OFF not in error.message:
             raise
         raise invalid(
@@ -66,11 +70,25 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
 async def count_prompt(
     served: ServedModel, exchange: Exchange, question: Question, conversation: Conversation
 ) -> int:
-    """Return the prompt's exact tokens, by the engine's own template and picture processor."""
+    """Return the prompt's exact tokens, by the engine's own template and picture processor.
+
+    The engine counts one prompt after the other: a text of megabytes would hold up all others.
+    """
+    served.check_text(conversation.text_bytes)
     fields: dict[str, Any] = {"model": served.entry.id, "messages": conversation.messages}
     if tools := question.request.offered_tools:
         fields["tools"] = tools
     return await served.relay.count(exchange, question.body.restore(msgspec.json.encode(fields)))
+
+
+def _check_form(request: ChatRequest) -> None:
+    """Raise BadRequest where two fields give the answer its form."""
+    formed = not isinstance(request.response_format, TextFormat | None)
+    if formed and isinstance(request.structured_outputs, StructuredOutputs):
+        raise invalid(
+            "'structured_outputs' and 'response_format' both give the answer its form. Send one.",
+            "structured_outputs",
+        )
 
 
 async def _plan(
@@ -79,14 +97,18 @@ async def _plan(
     """Plan by the prompt's upper bound; count it exactly only where that leaves too little."""
     request, limits = question.request, served.limits
     asked = asked_tokens(request, limits.max_output_tokens)
-    context = served.watch.max_model_len
-    if context is None:
-        rest = limits.max_output_tokens
-    else:
+    context, rest = served.watch.max_model_len, limits.max_output_tokens
+    if context is not None:
         rest = context - conversation.max_prompt_tokens
         if rest < (asked or min(limits.max_output_tokens, context // 4)):
             rest = context - await count_prompt(served, exchange, question, conversation)
-    return plan_output(request, limits=limits, thinks=served.entry.thinks, rest_tokens=rest)
+    return plan_output(
+        request,
+        limits=limits,
+        thinks=served.entry.thinks,
+        context=context or rest,
+        rest_tokens=rest,
+    )
 
 
 def _engine_fields(

@@ -21,7 +21,12 @@ class OutputPlan:
 
 
 def plan_output(
-    request: ChatRequest, *, limits: GatewaySettings, thinks: bool, rest_tokens: int
+    request: ChatRequest,
+    *,
+    limits: GatewaySettings,
+    thinks: bool,
+    context: int,
+    rest_tokens: int,
 ) -> OutputPlan:
     """Return the limits of one request; raises BadRequest for what cannot hold.
 
@@ -30,8 +35,10 @@ def plan_output(
     max_tokens = asked_tokens(request, limits.max_output_tokens)
     if (max_tokens or 1) > rest_tokens:
         raise BadRequest(
-            f"The prompt leaves {max(0, rest_tokens)} tokens of the context for output, and "
-            f"{max_tokens or 1} are asked for. Shorten the prompt or lower max_tokens.",
+            # Clients know this error by OpenAI's first words, too.
+            f"This model's maximum context length is {context} tokens. The prompt takes "
+            f"{context - rest_tokens} of them, and {max_tokens or 1} are asked for as output. "
+            "Shorten the prompt or lower max_tokens.",
             code="context_length_exceeded",
             param="messages",
         )

@@ -2,17 +2,20 @@
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from serving.gateway.body import Body
+from serving.gateway.choices import choices
 from serving.gateway.dialect import Dialect
 from serving.gateway.errors import BadRequest
 
 T = TypeVar("T", bound=msgspec.Struct)
+# What to send instead, by the field whose value is none of those that are served.
+Hints = Iterable[tuple[re.Pattern[str], str]]
 
 NEVER_OPEN: Final = frozenset(
     [
@@ -41,13 +44,24 @@ ROUTING: Final = {
     "models": "This server routes between no models; send 'model' alone.",
     "provider": "This server is the only provider: it takes provider.require_parameters alone.",
 }
+# Fields whose texts have limits, which a mark in the place of a long one would pass.
+SHORT_TEXTS: Final = ("stop", "stop_sequences", "bad_words", "metadata")
+# Fields that hold JSON of the client's own making.
+SCHEMAS: Final = ("response_format", "structured_outputs", "tools")
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key` in `)?\$\.?(?P<where>.*)`)?", re.DOTALL)
+UNKNOWN_VALUE: Final = "used: Invalid "
 MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 
-def read_request(body: Body, kind: type[T], dialect: Dialect, ignored: Collection[str] = ()) -> T:
-    """Decode a body; raises BadRequest naming the field.
+def read_request(
+    body: Body,
+    kind: type[T],
+    dialect: Dialect,
+    ignored: Collection[str] = (),
+    hints: Hints = (),
+) -> T:
+    """Decode a body; raises BadRequest naming the field, with the hint that there is for it.
 
     `ignored` fields are taken and dropped. All others that `kind` does not have are refused in
     OpenAI's dialect, and dropped in OpenRouter's unless the client requires its parameters.
@@ -56,11 +70,14 @@ def read_request(body: Body, kind: type[T], dialect: Dialect, ignored: Collectio
         request = msgspec.json.decode(body.skeleton, type=kind)
         sent = _OBJECT.decode(body.skeleton)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise _hinted(_invalid(str(error)), kind, hints) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(
-            f"The request body is not valid JSON: {error}.", code="invalid_json"
+            f"The request body is not valid JSON: {_fault(error)}.", code="invalid_json"
         ) from None
+    for name in SHORT_TEXTS:
+        if name in sent and body.was_cut(sent[name]):
+            raise invalid(f"'{name}' holds a text that is too long.", name)
     names = {name for name, raw in sent.items() if raw != _NULL}
     known = {*kind.__struct_encode_fields__, *ignored}
     strict = not dialect.ignores_unknown or _required(sent.get("provider", _NULL))
@@ -82,13 +99,15 @@ def invalid(message: str, param: str) -> BadRequest:
     return BadRequest(message, code="invalid_value", param=param)
 
 
-def check_integers(engine_body: bytes) -> None:
-    """Check what is to be sent to the engine, its schemas above all; raises BadRequest.
+def check_integers(engine_fields: Mapping[str, Any]) -> None:
+    """Check the schemas that are to be sent to the engine; raises BadRequest.
 
-    The engine passes integers on in 64 bits and fails at longer ones.
+    The engine passes integers on in 64 bits and fails at longer ones. All others have limits.
     """
-    if LONG_NUMBER.search(engine_body):
-        _check_width(msgspec.json.decode(engine_body), "")
+    schemas = {name: engine_fields[name] for name in SCHEMAS if name in engine_fields}
+    encoded = msgspec.json.encode(schemas)
+    if LONG_NUMBER.search(encoded):
+        _check_width(msgspec.json.decode(encoded), "")
 
 
 def _check_width(value: Any, where: str) -> None:
@@ -115,6 +134,15 @@ def _required(provider: Raw) -> bool:
     return bool(asked and asked.require_parameters)
 
 
+def _fault(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return "it holds bytes that are not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+    return str(error)
+
+
 def _invalid(message: str) -> BadRequest:
     found = WHERE.fullmatch(message)
     what, where = (found["what"], found["where"] or "") if found else (message, "")
@@ -126,6 +154,16 @@ def _invalid(message: str) -> BadRequest:
     if not where:
         return BadRequest(f"The request body has a wrong form: {what}.", code="invalid_value")
     return invalid(f"'{where}' has a value that cannot be used: {what}.", where)
+
+
+def _hinted(error: BadRequest, kind: type[msgspec.Struct], hints: Hints) -> BadRequest:
+    """Add what to send instead: the hint for the field, or the values that it has."""
+    name = error.param or ""
+    said = [hint for field, hint in hints if field.fullmatch(name)]
+    if not said and UNKNOWN_VALUE in error.message and len(values := choices(kind, name)) > 1:
+        said = [f"Use one of {', '.join(values)}."]
+    error.message = " ".join([error.message, *said])
+    return error
 
 
 def _unknown(name: str, known: Collection[str]) -> BadRequest:

@@ -17,6 +17,7 @@ from serving.gateway.errors import EngineFailed, EngineTimeout, EngineUnavailabl
 from serving.gateway.exchange import Exchange
 from serving.gateway.interruption import Phase
 from serving.gateway.pricing import settle
+from serving.gateway.refusal import event_error
 from serving.gateway.stop import StopTexts
 from serving.gateway.stream import (
     Seen,
@@ -25,7 +26,7 @@ from serving.gateway.stream import (
     is_broken_off,
     usage_of,
 )
-from serving.gateway.upstream import Engine, event_error
+from serving.gateway.upstream import Engine
 from serving.gateway.view import View
 
 # The engine shows life after 10 s of silence; a client that hears nothing then is told, too.
@@ -41,7 +42,7 @@ class EngineRequest:
     """
 
     path: str
-    body: Sequence[Piece]
+    body: list[Piece]
     stream: bool
     view: View
     price: Price
@@ -86,6 +87,7 @@ class Relay:
             async with self._engine.post(
                 request.path, request.body, exchange.request_id
             ) as response:
+                request.body.clear()  # the engine has it, and an answer may take minutes
                 if request.stream:
                     await self._stream(exchange, response, request)
                 elif request.stop is not None:

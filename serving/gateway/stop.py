@@ -69,9 +69,10 @@ class StopTexts:
         if found := self._find("".join(map(_text, choice.held))):
             self._matched = choice.ended = True
             return _until(choice.held, *found)
-        if shown["finish_reason"] is not None:
-            choice.ended = True
-        return _release(choice.held, 0 if choice.ended else self._open_characters(choice))
+        choice.ended = shown["finish_reason"] is not None
+        # No text goes on behind a call: what was held back is no stop text's beginning.
+        certain = choice.ended or shown["delta"].get("tool_calls")
+        return _release(choice.held, 0 if certain else self._open_characters(choice))
 
     def _find(self, text: str) -> tuple[int, str] | None:
         """Return where the answer is to end, and the stop text that is complete first.

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import msgspec
@@ -12,33 +12,12 @@ from serving.failure import StartError
 from serving.gateway.body import Piece
 from serving.gateway.errors import (
     EngineFailed,
-    EngineRefused,
     EngineTimeout,
-    EngineUnavailable,
-    GatewayError,
-    Overloaded,
 )
+from serving.gateway.refusal import engine_error, unreachable
 from serving.options import GatewaySettings
 
-BUSY_SECONDS: Final = 2
-RESTART_SECONDS: Final = 5
-# How vLLM says that its queue is full; its other 503 answers mean that it is not well.
-QUEUE_FULL: Final = ("currently busy", "backlog limit")
 PROBE_SECONDS: Final = 5.0
-MAX_MESSAGE: Final = 1000
-# How vLLM words what has a code of its own here: sign, code, and our words where its own would
-# quote pixels.
-VERDICTS: Final = (
-    ("maximum context length", "context_length_exceeded", None),
-    ("longer than the maximum", "context_length_exceeded", None),
-    ("Failed to load image", "image_parse_error", None),
-    ("Failed to load video", "video_parse_error", None),
-    (
-        "Failed to apply",
-        "media_parse_error",
-        "A picture or video cannot be processed. Send it in another size or format.",
-    ),
-)
 
 
 class Engine:
@@ -107,41 +86,6 @@ class Engine:
         return self._session
 
 
-def engine_error(status: int, body: bytes) -> GatewayError:
-    """Turn an error of the engine into ours, its field and message kept."""
-    said = _said(body)
-    message = str(said.get("message") or "The engine refused the request without a reason.")
-    if status == 503:
-        if any(sign in message for sign in QUEUE_FULL):
-            return Overloaded(
-                "The server is busy. Please try again later.", retry_after_seconds=BUSY_SECONDS
-            )
-        return EngineUnavailable(message, retry_after_seconds=RESTART_SECONDS)
-    if status == 429:
-        return Overloaded(message, retry_after_seconds=BUSY_SECONDS)
-    if status in {401, 403} or not 400 <= status < 500:
-        return EngineFailed(f"The engine failed (status {status}): {message}")
-    shown, param = message[:MAX_MESSAGE], _word(said.get("param"))
-    for sign, code, ours in VERDICTS:
-        if sign in message:
-            return EngineRefused(400, ours or shown, code=code, param=param or "messages")
-    return EngineRefused(status, shown, code=_word(said.get("code")), param=param)
-
-
-def event_error(event: bytes) -> GatewayError:
-    """Turn an error event within a stream into ours."""
-    code = _said(event).get("code")
-    return engine_error(code if isinstance(code, int) else 500, event)
-
-
-def unreachable() -> EngineUnavailable:
-    """Return the error for an engine that is not there."""
-    return EngineUnavailable(
-        "The model is not available at the moment: its engine is starting or restarting.",
-        retry_after_seconds=RESTART_SECONDS,
-    )
-
-
 class _translated:
     """Turns errors of the way to the engine and of what it says into ours."""
 
@@ -188,19 +132,3 @@ async def _pieces(body: Sequence[Piece], size: int = 2**18) -> AsyncIterator[byt
         view = memoryview(piece)
         for start in range(0, len(view), size):
             yield bytes(view[start : start + size])
-
-
-def _said(body: bytes) -> dict[str, Any]:
-    """Find the engine's error object in the forms it has."""
-    try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-    error = answer.get("error", answer) if isinstance(answer, dict) else answer
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

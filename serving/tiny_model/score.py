@@ -34,6 +34,10 @@ def interval(right: int, asked: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+class QuestionRefused(Exception):
+    """An answer that cannot be marked; no SystemExit, which one task of many must not raise."""
+
+
 class Examiner:
     """Asks questions of one endpoint, a bounded number at once."""
 
@@ -52,7 +56,8 @@ class Examiner:
         ):
             answer = await reply.json()
             if reply.status != 200:
-                raise SystemExit(f"{asked.task}: the endpoint answered {reply.status}: {answer}")
+                refusal = f"the endpoint answered {reply.status}: {answer}"
+                raise QuestionRefused(f"{asked.task}: {refusal}")
         message = answer["choices"][0]["message"]
         right = asked.is_right(message)
         if not right:
@@ -116,7 +121,10 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=QUESTIONS, help="a task and sampling")
     parser.add_argument("--out", type=Path, help="write shares and mistakes as JSON")
     options = parser.parse_args()
-    result = asyncio.run(score(options.url.rstrip("/"), options.key, options.questions))
+    try:
+        result = asyncio.run(score(options.url.rstrip("/"), options.key, options.questions))
+    except QuestionRefused as error:
+        raise SystemExit(str(error)) from None
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
     failed = sorted(

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT))
+sys.path.append(str(Path(__file__).parents[2]))
 
 from serving.catalogue import THINKING, entry_for
 from serving.gateway.docs.document import document
@@ -19,18 +18,21 @@ from serving.gateway.docs.operations import OPERATIONS
 from serving.options import GatewaySettings
 from tests.engine import dialect_parameters, parameters
 
-TABLE = ROOT / "serving" / "gateway" / "PARAMETERS.md"
+TABLE = Path(__file__).parents[2] / "serving" / "gateway" / "PARAMETERS.md"
 ROWS = (*parameters.ROWS, *dialect_parameters.ROWS)
 INTRODUCTION = """\
 # Parameters
 
-Every field of a request, what it does, and what `tests/engine/test_parameters.py` sees it do through
-the real engine with the tiny model. Made from the types that validate requests by `make contracts`;
-the endpoint shows the same at `/docs`, with all nested types and the limits it is configured with.
+Every field of a request, its effect, and the tests of it: what `tests/engine/test_parameters.py`
+sees it do through the real engine with the tiny model, streamed and not. Made by `make contracts`
+from the types that validate requests and from the rows of that test; the endpoint itself shows the
+fields at `/docs`, with all nested types and the limits that it is configured with.
 
-Each path is there under `/v1` (OpenAI) and `/api/v1` (OpenRouter). null counts as not sent. `/v1` refuses
-a field that is not listed; `/api/v1` ignores it unless `provider.require_parameters` is true.
+Each path is there under `/v1` (OpenAI) and `/api/v1` (OpenRouter). null counts as not sent. `/v1`
+refuses a field that is not listed; `/api/v1` ignores it unless `provider.require_parameters` is
+true.
 """
+IGNORED_TEST = "test_ignored_fields_change_nothing"
 # A field that is one object, and nothing else but perhaps a switch, is shown with its parts.
 OBJECT = re.compile(r"(?:true or false \| )?\[(\w+)\]")
 
@@ -44,13 +46,15 @@ def table() -> str:
             continue
         listed = fields(described, operation.request.__name__)
         sections.append(f"\n## POST {path}\n")
-        sections.append("| field | type | limits | effect | seen |\n|---|---|---|---|---|")
+        sections.append(
+            "| field | type | limits | effect | tested: what is seen |\n|---|---|---|---|---|"
+        )
         sections += [
             _line(path, name, field)
             for name, field in parts(described, [each for each in listed if not each.ignored])
         ]
         ignored = ", ".join(f"`{each.name}`" for each in listed if each.ignored)
-        sections.append(f"\nAccepted, without effect: {ignored}.")
+        sections.append(f"\nAccepted, without effect, as `{IGNORED_TEST}` sees: {ignored}.")
     return "\n".join(sections) + "\n"
 
 

@@ -1,9 +1,6 @@
 """Every flag we emit exists in the pinned vLLM and is taken by its own argument parser."""
 
 import importlib.util
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from serving.catalogue import entry_for
 from serving.engine import profile
 from serving.engine.command import engine_command
 from serving.settings import EngineSettings, load
+from tests.contracts import vllm_parser
 
 FOLDER = Path(__file__).parent
 KNOWN_FLAGS = frozenset((FOLDER / "data" / "vllm_flags_0.32.0.txt").read_text().split())
@@ -60,24 +58,9 @@ def command(start: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Run vLLM's parser once over all starts, in a process of its own: its import warns."""
-    answer = tmp_path_factory.mktemp("flags") / "parsed.json"
-    subprocess.run(
-        [sys.executable, str(FOLDER / "vllm_parser.py"), str(answer)],
-        input=json.dumps([command(start) for start in STARTS]),
-        text=True,
-        check=True,
-        timeout=180,
-    )
-    result: dict[str, Any] = json.loads(answer.read_text())
-    return result
-
-
-def taken(parsed: dict[str, Any], start: str) -> dict[str, str]:
-    """Return what vLLM's parser made of one start."""
-    values: dict[str, str] = parsed["taken"][list(STARTS).index(start)]
-    return values
+def parser() -> Any:
+    """Return vLLM's own parser."""
+    return vllm_parser.make_parser()
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -89,17 +72,17 @@ def test_every_emitted_flag_is_in_the_committed_list(start: str) -> None:
 
 
 @needs_vllm
-def test_the_committed_list_is_the_installed_parsers(parsed: dict[str, Any]) -> None:
+def test_the_committed_list_is_the_installed_parsers(parser: Any) -> None:
     """The list that is checked without vLLM says the same as vLLM itself."""
-    assert {flag for flag in parsed["flags"] if flag.startswith("--")} == KNOWN_FLAGS
+    assert {flag for flag in vllm_parser.flags(parser) if flag.startswith("--")} == KNOWN_FLAGS
 
 
 @needs_vllm
 @pytest.mark.parametrize("start", STARTS)
-def test_vllm_reads_a_start_as_meant(parsed: dict[str, Any], start: str) -> None:
+def test_vllm_reads_a_start_as_meant(parser: Any, start: str) -> None:
     """vLLM's own parser accepts every start and understands its main values."""
     engine = STARTS[start]
-    values = taken(parsed, start)
+    values = vllm_parser.parse(parser, command(start))
 
     assert values["model"] == engine.model
     assert values["served_model_name"] == str([entry_for(engine.model).id])
@@ -112,9 +95,9 @@ def test_vllm_reads_a_start_as_meant(parsed: dict[str, Any], start: str) -> None
 
 
 @needs_vllm
-def test_vllm_reads_the_nested_values(parsed: dict[str, Any]) -> None:
+def test_vllm_reads_the_nested_values(parser: Any) -> None:
     """JSON values arrive as structures, not as text."""
-    values = taken(parsed, "every option")
+    values = vllm_parser.parse(parser, command("every option"))
 
     assert "'count': 8" in values["limit_mm_per_prompt"]
     assert "'max_position_embeddings': 786432" in values["hf_overrides"]

@@ -1,37 +1,45 @@
-"""Program: parses argument lists, given as JSON, with vLLM's own parser and writes what it took.
+"""vLLM's own argument parser: what it knows, and what it makes of argument lists.
 
-With --list FILE it writes the parser's flags, one a line, instead.
+As a program, with --list FILE, it writes the parser's flags, one a line.
 """
 
-import json
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[2]))
 
 from serving.engine.torchvision_ops import define_missing
 
 
-def main() -> None:
-    """Read from standard input, write to the file named first."""
+def make_parser() -> Any:
+    """Return the parser of the engine's front process."""
     define_missing()
-    from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - after the operators
-    from vllm.entrypoints.launchers import cli_args  # noqa: PLC0415
-    from vllm.utils.argparse_utils import FlexibleArgumentParser  # noqa: PLC0415
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # vLLM's own imports warn
+        from vllm.entrypoints.launchers import cli_args  # noqa: PLC0415 - after the operators
+        from vllm.utils.argparse_utils import FlexibleArgumentParser  # noqa: PLC0415
 
-    parser = cli_args.make_arg_parser(FlexibleArgumentParser())
-    flags = {flag for action in parser._actions for flag in action.option_strings}
-    if sys.argv[1] == "--list":
-        Path(sys.argv[2]).write_text("".join(f"{flag}\n" for flag in sorted(flags)))
-        return
-    taken = []
-    for argv in json.load(sys.stdin):
-        arguments = parser.parse_args(argv)
-        cli_args.validate_parsed_serve_args(arguments)
-        AsyncEngineArgs.from_cli_args(arguments)
-        taken.append({name: str(value) for name, value in vars(arguments).items()})
-    Path(sys.argv[1]).write_text(json.dumps({"flags": sorted(flags), "taken": taken}))
+        return cli_args.make_arg_parser(FlexibleArgumentParser())
+
+
+def flags(parser: Any) -> set[str]:
+    """Return every option that the parser has."""
+    return {flag for action in parser._actions for flag in action.option_strings}
+
+
+def parse(parser: Any, argv: list[str]) -> dict[str, str]:
+    """Return what vLLM takes from an argument list; ends the program where it refuses it."""
+    from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - slow
+    from vllm.entrypoints.launchers import cli_args  # noqa: PLC0415
+
+    arguments = parser.parse_args(argv)
+    cli_args.validate_parsed_serve_args(arguments)
+    AsyncEngineArgs.from_cli_args(arguments)
+    return {name: str(value) for name, value in vars(arguments).items()}
 
 
 if __name__ == "__main__":
-    main()
+    _, _, target = sys.argv
+    Path(target).write_text("".join(f"{flag}\n" for flag in sorted(flags(make_parser()))))

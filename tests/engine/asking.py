@@ -9,6 +9,7 @@ import httpx
 
 CHAT, COMPLETIONS = "/chat/completions", "/completions"
 RESPONSES, MESSAGES = "/responses", "/messages"
+COUNT_TOKENS = "/messages/count_tokens"
 THOUGHT_END = "</think>"
 # What the tiny model's template makes of one question: the prompt of a plain completion.
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n"
@@ -79,15 +80,16 @@ class Asking:
         self._client = client
         self._known: dict[str, Reply] = {}
 
-    def once(self, path: str, **fields: Any) -> Reply:
-        """Ask, or return what the same question was answered before."""
-        asked = json.dumps([path, fields], sort_keys=True)
-        if asked not in self._known:
-            self._known[asked] = self(path, **fields)
-        return self._known[asked]
-
     def __call__(self, path: str, **fields: Any) -> Reply:
         """Ask on a path below /v1; `question` and `max_tokens` are put as the path takes them."""
+        reply = self._known[_key(path, fields)] = self._reply(path, fields)
+        return reply
+
+    def once(self, path: str, **fields: Any) -> Reply:
+        """Ask, or return what the same question was answered last."""
+        return self._known.get(_key(path, fields)) or self(path, **fields)
+
+    def _reply(self, path: str, fields: Json) -> Reply:
         response = self._client.post(f"/v1{path}", json=_put(path, **fields))
         if response.status_code != 200:
             return Reply(response.status_code, response.json())
@@ -98,6 +100,10 @@ class Asking:
         events = [json.loads(line.removeprefix("data: ")) for line in lines]
         body = _joined(events)
         return Reply(200, body, tuple(_choices(body)), len(events))
+
+
+def _key(path: str, fields: Json) -> str:
+    return json.dumps([path, fields], sort_keys=True)
 
 
 def _put(path: str, question: str = "", **fields: Any) -> Json:
@@ -112,6 +118,8 @@ def _put(path: str, question: str = "", **fields: Any) -> Json:
 
 
 def _choices(body: Json) -> Iterator[Choice]:
+    if "input_tokens" in body:
+        return
     if "output" in body:
         yield _response(body)
     elif "content" in body:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from tests.engine.asking import MESSAGES, RESPONSES, Reply
+from tests.engine.asking import COUNT_TOKENS, MESSAGES, RESPONSES, Reply
 from tests.engine.effects import (
     SUM,
     Row,
     answers,
     calls,
     calls_nothing,
+    counts_alike,
+    counts_less,
     differs,
     ends_after,
     hides,
@@ -30,16 +32,19 @@ from tests.engine.parameters import (
     WEATHER,
 )
 
-OF_RESPONSES, OF_MESSAGES = (RESPONSES,), (MESSAGES,)
+OF_RESPONSES, OF_MESSAGES, COUNTING = (RESPONSES,), (MESSAGES,), (COUNT_TOKENS,)
 OFFERED = WEATHER | {"tools": [{"type": "function", **tool["function"]} for tool in TOOLS]}
 LOGPROBS = "message.output_text.logprobs"
 
 SHOWN = {"thinking": {"type": "adaptive"}}
-HANDED = [
-    {"name": tool["function"]["name"], "input_schema": tool["function"]["parameters"]}
-    for tool in TOOLS
-]
-OFFERS = WEATHER | {"tools": HANDED}
+SYSTEM = {"system": "Answer briefly."}
+HANDED = {
+    "tools": [
+        {"name": tool["function"]["name"], "input_schema": tool["function"]["parameters"]}
+        for tool in TOOLS
+    ]
+}
+OFFERS = WEATHER | HANDED
 ALOUD = {"question": "Count aloud to 99.", "max_tokens": 400}
 
 
@@ -195,7 +200,7 @@ MESSAGE_ROWS = (
         lambda without, with_it: same(without, with_it) and with_it.body["model"] == MODEL,
         on=OF_MESSAGES,
     ),
-    Row("system", "the model reads it", {"system": "Answer briefly."}, reads_more, on=OF_MESSAGES),
+    Row("system", "the model reads it", SYSTEM, reads_more, on=OF_MESSAGES),
     Row("temperature", "2 says other words", {"temperature": 2}, differs, STORY, on=OF_MESSAGES),
     Row("top_k", "1 is greedy", {"temperature": 2, "top_k": 1}, same, STORY, on=OF_MESSAGES),
     Row("top_p", "0 is greedy", {"temperature": 2, "top_p": 0}, same, STORY, on=OF_MESSAGES),
@@ -266,7 +271,7 @@ MESSAGE_ROWS = (
     Row(
         "tools",
         "the model calls one",
-        {"tools": HANDED},
+        HANDED,
         calls("get_weather"),
         WEATHER,
         on=OF_MESSAGES,
@@ -305,4 +310,29 @@ MESSAGE_ROWS = (
     ),
 )
 
-ROWS = (*RESPONSE_ROWS, *MESSAGE_ROWS)
+COUNTED = {"question": "What is the weather in Paris?"}
+COUNT_ROWS = (
+    Row("messages", "their tokens count", {"question": "What?"}, counts_less, COUNTED, COUNTING),
+    Row("system", "its tokens count", {"system": None}, counts_less, COUNTED | SYSTEM, COUNTING),
+    Row("tools", "their tokens count", {"tools": None}, counts_less, COUNTED | HANDED, COUNTING),
+    Row(
+        "tool_choice",
+        "none: tools do not count",
+        {"tool_choice": {"type": "none"}},
+        counts_less,
+        COUNTED | HANDED,
+        COUNTING,
+    ),
+    Row("thinking", "none", SHOWN, counts_alike, COUNTED, COUNTING),
+    Row(
+        "output_config",
+        "none",
+        {"output_config": {"effort": "low"}},
+        counts_alike,
+        COUNTED,
+        COUNTING,
+    ),
+    Row("model", "none", {"model": MODEL}, counts_alike, COUNTED, COUNTING),
+)
+
+ROWS = (*RESPONSE_ROWS, *MESSAGE_ROWS, *COUNT_ROWS)

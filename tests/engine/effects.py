@@ -29,6 +29,13 @@ class Row:
     on: tuple[str, ...] = SAMPLED
     refused: bool = False
 
+    @property
+    def repeats(self) -> bool:
+        """Tell whether the same request is answered with the same words again."""
+        asked = self.base | self.fields
+        greedy = not asked.get("temperature") or asked.get("top_k") == 1 or asked.get("top_p") == 0
+        return greedy or "seed" in asked
+
 
 def said(reply: Reply) -> list[tuple[str, str]]:
     """Return thought and answer of each choice."""
@@ -126,3 +133,13 @@ def reads_more(without: Reply, with_it: Reply) -> bool:
     lengths[0] += without.body["usage"].get("cache_read_input_tokens", 0)
     lengths[1] += with_it.body["usage"].get("cache_read_input_tokens", 0)
     return lengths[0] < lengths[1]
+
+
+def counts_less(without: Reply, with_it: Reply) -> bool:
+    """Tell whether the counted prompt is shorter."""
+    return 0 < with_it.body["input_tokens"] < without.body["input_tokens"]
+
+
+def counts_alike(without: Reply, with_it: Reply) -> bool:
+    """Tell whether the counted prompt is as long."""
+    return 0 < with_it.body["input_tokens"] == without.body["input_tokens"]

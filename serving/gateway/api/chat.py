@@ -4,7 +4,6 @@ import time
 from typing import Final
 
 from serving.gateway.api.chat_view import ChatView
-from serving.gateway.body import Body
 from serving.gateway.chat_request import ChatRequest
 from serving.gateway.conversation import Question
 from serving.gateway.exchange import Exchange
@@ -50,7 +49,7 @@ IGNORED: Final = UNUSED | frozenset(
 async def chat_completions(served: ServedModel, exchange: Exchange) -> None:
     """Serve one chat request."""
     dialect = exchange.dialect
-    body = Body(await exchange.read_body())
+    body = await served.read_body(exchange)
     request = read_request(body, ChatRequest, dialect, IGNORED)
     served.check_name(request.model)
     asked = Asked(

@@ -6,11 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from serving.gateway.api.completion_view import CompletionView
-from serving.gateway.body import Body
 from serving.gateway.chat_request import CompletionRequest, StructuredOutputs
+from serving.gateway.errors import EngineRefused
 from serving.gateway.exchange import Exchange
 from serving.gateway.output import asked_tokens
 from serving.gateway.reading import check_integers, invalid, read_request
+from serving.gateway.refusal import GRAMMAR, name_grammar
 from serving.gateway.relay import EngineRequest
 from serving.gateway.sampling import UNUSED
 from serving.gateway.served import ServedModel
@@ -25,7 +26,7 @@ IGNORED: Final = UNUSED | frozenset(["best_of", "session_id", "trace"])
 async def completions(served: ServedModel, exchange: Exchange) -> None:
     """Serve one completion request; a thinking budget is sent only where the client set one."""
     dialect = exchange.dialect
-    body = Body(await exchange.read_body())
+    body = await served.read_body(exchange)
     request = read_request(body, CompletionRequest, dialect, IGNORED)
     _check_prompts(request.prompt)
     served.check_name(request.model)
@@ -35,18 +36,23 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         dialect,
         show_usage=dialect.is_openrouter or bool(options and options.include_usage),
     )
-    fields = msgspec.json.encode(_engine_fields(served, request))
+    fields = _engine_fields(served, request)
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/completions",
-        body.restore(fields),
+        body.hand_over(msgspec.json.encode(fields)),
         stream=bool(request.stream),
         view=view,
         price=served.entry.price,
         thinking_token_budget=request.thinking_token_budget,
         choices=request.choices,
     )
-    await served.relay.serve(exchange, upstream)
+    try:
+        await served.relay.serve(exchange, upstream)
+    except EngineRefused as error:
+        name_grammar(error, GRAMMAR)
+        error.param = "prompt" if error.param == "messages" else error.param
+        raise
 
 
 def _check_prompts(prompt: str | list[str | int | list[int]]) -> None:

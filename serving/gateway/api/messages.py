@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -13,17 +13,13 @@ from serving.gateway.api.messages_request import (
     ThinkingDisabled,
 )
 from serving.gateway.api.messages_view import MessagesView
-from serving.gateway.body import Body
 from serving.gateway.conversation import read_conversation
-from serving.gateway.dialect import Dialect
-from serving.gateway.errors import BadRequest
+from serving.gateway.errors import GatewayError
 from serving.gateway.exchange import Exchange
 from serving.gateway.generation import count_prompt, generate
-from serving.gateway.reading import invalid, read_request
+from serving.gateway.reading import read_request
 from serving.gateway.served import ServedModel
 from serving.gateway.view import Asked
-
-T = TypeVar("T", bound=CountTokensRequest)
 
 # Fields of Anthropic's published schema that have no effect here.
 IGNORED: Final = frozenset(
@@ -39,8 +35,7 @@ IGNORED: Final = frozenset(
         "user_profile_id",
     ]
 )
-# What to send instead, by the field whose value is none of those that are served.
-SERVED: Final = (
+HINTS: Final = (
     (
         re.compile(r"messages\[\d+\]\.content\[\d+\]\.type"),
         "A user's blocks are text, image and tool_result, an assistant's text, thinking and "
@@ -64,8 +59,8 @@ SERVED: Final = (
 
 async def messages(served: ServedModel, exchange: Exchange) -> None:
     """Serve one message."""
-    body = Body(await exchange.read_body())
-    request = _read(body, MessagesRequest, exchange.dialect)
+    body = await served.read_body(exchange)
+    request = read_request(body, MessagesRequest, exchange.dialect, IGNORED, HINTS)
     served.check_name(request.model)
     thinking = request.thinking
     strict = not exchange.dialect.ignores_unknown
@@ -75,26 +70,19 @@ async def messages(served: ServedModel, exchange: Exchange) -> None:
     )
     display = None if isinstance(thinking, ThinkingDisabled | None) else thinking.display
     view = MessagesView(asked, exchange.dialect, omit_thought=display == "omitted")
-    await generate(served, exchange, question_of(request, body), view)
+    try:
+        await generate(served, exchange, question_of(request, body), view)
+    except GatewayError as error:
+        error.message = error.message.replace("'response_format'", "'output_config.format'")
+        raise
 
 
 async def count_tokens(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the prompt's exact tokens, pictures and tools included."""
-    body = Body(await exchange.read_body())
-    request = _read(body, CountTokensRequest, exchange.dialect)
+    body = await served.read_body(exchange)
+    request = read_request(body, CountTokensRequest, exchange.dialect, IGNORED, HINTS)
     served.check_name(request.model)
     prompt = prompt_of(request, body)
     conversation = await read_conversation(prompt, served.media, served.limits)
     count = await count_prompt(served, exchange, prompt, conversation)
     await exchange.answer(200, msgspec.json.encode({"input_tokens": count}))
-
-
-def _read(body: Body, kind: type[T], dialect: Dialect) -> T:
-    """Read a request; a block or tool that is not served is refused with what to send instead."""
-    try:
-        return read_request(body, kind, dialect, IGNORED)
-    except BadRequest as error:
-        for field, hint in SERVED:
-            if field.fullmatch(error.param or ""):
-                raise invalid(f"{error.message} {hint}", error.param or "") from None
-        raise

@@ -161,11 +161,29 @@ class OutputConfig(msgspec.Struct):
 class CountTokensRequest(msgspec.Struct, kw_only=True):
     """POST /messages/count_tokens: what a prompt is made of."""
 
-    messages: Annotated[list[UserTurn | AssistantTurn | SystemTurn], Meta(min_length=1)]
-    model: str | None = None
-    system: str | list[TextPart] | None = None
-    tools: Annotated[list[CustomTool], Meta(max_length=MAX_TOOLS)] | None = None
-    tool_choice: AutoChoice | AnyChoice | NamedChoice | NoChoice | None = None
+    messages: Annotated[
+        list[UserTurn | AssistantTurn | SystemTurn],
+        Meta(min_length=1, description="The conversation so far"),
+    ]
+    model: (
+        Annotated[str, Meta(description="One of the names of the served model; none: that model")]
+        | None
+    ) = None
+    system: Annotated[str | list[TextPart], Meta(description="Standing instructions")] | None = None
+    tools: (
+        Annotated[
+            list[CustomTool],
+            Meta(max_length=MAX_TOOLS, description="Tools that may be called"),
+        ]
+        | None
+    ) = None
+    tool_choice: (
+        Annotated[
+            AutoChoice | AnyChoice | NamedChoice | NoChoice,
+            Meta(description="Whether a tool may, must or must not be called, and which"),
+        ]
+        | None
+    ) = None
     thinking: (
         Annotated[Thinking, Meta(description="Left out: the model thinks, and does not show it")]
         | None
@@ -184,7 +202,7 @@ class MessagesRequest(CountTokensRequest, kw_only=True):
         ]
         | None
     ) = None
-    stream: bool | None = None
+    stream: Annotated[bool, Meta(description="Answer as server-sent events")] | None = None
     temperature: (
         Annotated[float, Meta(ge=0, le=2, description="0 takes the likeliest token")] | None
     ) = None

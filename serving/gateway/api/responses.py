@@ -57,8 +57,7 @@ OWN_NAMES: Final = {
     "response_format": "text.format",
 }
 CHAT_NAME: Final = re.compile(rf"(?<![.\w])(?:{'|'.join(OWN_NAMES)})\b")
-# What to send instead, by the field whose value is none of those that are served.
-SERVED: Final = (
+HINTS: Final = (
     (
         re.compile(r"input\[\d+\]\.type"),
         "Items are message, function_call, function_call_output and reasoning; this server keeps "
@@ -85,7 +84,7 @@ async def responses(served: ServedModel, exchange: Exchange) -> None:
     dialect, entry = exchange.dialect, served.entry
     if dialect.is_openrouter:
         exchange.envelope = openrouter_envelope
-    body = Body(await exchange.read_body())
+    body = await served.read_body(exchange)
     request = read_response_request(body, dialect)
     served.check_name(request.model)
     question = question_of(request, body)
@@ -105,17 +104,13 @@ async def responses(served: ServedModel, exchange: Exchange) -> None:
 
 
 def read_response_request(body: Body, dialect: Dialect) -> ResponsesRequest:
-    """Read a request; what is not served is refused with what to send instead."""
+    """Read a request; a field of chat completions is refused with its name here."""
     body.skeleton = with_types(body.skeleton)
     try:
-        return read_request(body, ResponsesRequest, dialect, IGNORED)
+        return read_request(body, ResponsesRequest, dialect, IGNORED, HINTS)
     except BadRequest as error:
-        param = error.param or ""
-        if own := OWN_NAMES.get(param):
-            error.message = f"'{param}' is a field of chat completions; here it is '{own}'."
-        for field, hint in SERVED:
-            if field.fullmatch(param):
-                error.message = f"{error.message} {hint}"
+        if own := OWN_NAMES.get(error.param or ""):
+            error.message = f"'{error.param}' is a field of chat completions; here it is '{own}'."
         raise
 
 

@@ -1,5 +1,6 @@
 """A type's fields in words, read from the document: what a table of them shows."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from serving.gateway.chat_request import WITHOUT_EFFECT
 Json = dict[str, Any]
 
 ANYTHING: Final = "anything"
+ONE_TYPE: Final = re.compile(r"\[(\w+)\]")
 HUGE: Final = 2**31 - 1  # a limit of the machine's, not of the parameter's
 
 
@@ -64,7 +66,8 @@ def type_of(schema: Json) -> str:
     if "const" in schema:
         return f'"{schema["const"]}"'
     if "enum" in schema:
-        return " | ".join(f'"{value}"' for value in schema["enum"] if value is not None)
+        values = [value for value in schema["enum"] if value is not None]
+        return " | ".join(f'"{each}"' if isinstance(each, str) else str(each) for each in values)
     if "anyOf" in schema:
         return " | ".join(
             dict.fromkeys(type_of(each) for each in schema["anyOf"] if not _is_null(each))
@@ -82,10 +85,13 @@ def limits_of(schema: Json) -> str:
         _range("", schema.get("minimum"), schema.get("maximum")),
         f"over {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else "",
         _range(" characters", schema.get("minLength"), schema.get("maxLength")),
-        _range(" of them", schema.get("minItems"), schema.get("maxItems")),
-        _range(" of them", schema.get("minProperties"), schema.get("maxProperties")),
+        _range(" entries", schema.get("minItems"), schema.get("maxItems")),
+        _range(" entries", schema.get("minProperties"), schema.get("maxProperties")),
         f"like {schema['pattern']}" if "pattern" in schema else "",
     ]
+    for inner in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(inner, dict) and (each := limits_of(inner)):
+            said.append(f"each {each}")
     return ", ".join(filter(None, said))
 
 
@@ -106,6 +112,8 @@ def _range(unit: str, least: float | None, most: float | None) -> str:
         most = None
     if least is None and most is None:
         return ""
+    if most is None and least == 1 and unit:
+        return "not empty"
     if most is None:
         return f"at least {least:,}{unit}"
     if least is None:
@@ -114,12 +122,11 @@ def _range(unit: str, least: float | None, most: float | None) -> str:
 
 
 def _meaning(document: Json, schema: Json) -> str:
-    """Return what the one type says of itself that a field without words has."""
-    names = list(_names(schema))
-    if len(names) != 1:
-        return ""
-    said: str = document["components"]["schemas"][names[0]].get("description", "")
-    return said
+    """Return what a type says of itself, for a field of that type that has no words."""
+    if only := ONE_TYPE.fullmatch(type_of(schema)):
+        said: str = document["components"]["schemas"][only[1]].get("description", "")
+        return said
+    return ""
 
 
 def _names(schema: Any) -> Iterator[str]:

@@ -17,6 +17,9 @@ from serving.gateway.address import AddressRule
         pytest.param("192.168.0.1", False, id="private 192"),
         pytest.param("127.0.0.1", False, id="loopback"),
         pytest.param("169.254.169.254", False, id="link-local"),
+        pytest.param("192.0.0.192", False, id="Oracle's metadata"),
+        pytest.param("168.63.129.16", False, id="Azure's wire server"),
+        pytest.param("100.100.100.200", False, id="Alibaba's metadata"),
         pytest.param("100.64.0.1", False, id="carrier NAT"),
         pytest.param("0.0.0.0", False, id="unspecified"),  # noqa: S104
         pytest.param("224.0.0.1", False, id="multicast"),

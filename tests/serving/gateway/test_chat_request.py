@@ -33,6 +33,11 @@ def request(**fields: Any) -> ChatRequest:
     return msgspec.convert({"messages": HI} | fields, ChatRequest)
 
 
+def tool(**fields: Any) -> dict[str, Any]:
+    """Return a tool."""
+    return {"type": "function", "function": {"name": "f"} | fields}
+
+
 def test_sampling_fields_reach_the_engine_as_sent():
     """OpenAI's and vLLM's sampling fields keep their names and values."""
     assert request(**SAMPLING).engine_fields() == SAMPLING
@@ -101,6 +106,44 @@ def test_every_role_is_known(role):
 def test_every_effort_has_a_share():
     """All but none, which is no thought at all."""
     assert set(get_args(Effort)) == {*SHARES, "none"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"structured_outputs": {}}, id="no grammar"),
+        pytest.param({"structured_outputs": {"regex": "a", "json": {}}}, id="two grammars"),
+        pytest.param({"tools": [tool(parameters={"type": "string"})]}, id="no object"),
+    ],
+)
+def test_a_form_that_the_engine_cannot_keep_is_no_request(fields):
+    """vLLM refuses these in words of its own, or answers what is no call."""
+    with pytest.raises(msgspec.ValidationError):
+        request(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"structured_outputs": {"regex": "a"}}, "structured_outputs", id="regex"),
+        pytest.param({"structured_outputs": True}, None, id="a boolean"),
+        pytest.param({"response_format": {"type": "text"}}, None, id="text"),
+        pytest.param({"response_format": {"type": "json_object"}}, "response_format", id="JSON"),
+        pytest.param({"tools": [tool()]}, None, id="tools that may be called"),
+        pytest.param({"tools": [tool(strict=True)]}, "tools", id="a strict tool"),
+        pytest.param({"tools": [tool()], "tool_choice": "required"}, "tools", id="a call"),
+        pytest.param(
+            {"tools": [tool()], "tool_choice": {"function": {"name": "f"}}}, "tools", id="a name"
+        ),
+        pytest.param(
+            {"tools": [tool(strict=True)], "tool_choice": "none"}, None, id="tools put away"
+        ),
+    ],
+)
+def test_the_grammar_is_named_by_its_field(fields, name):
+    """Only what really binds the answer can be what it broke off at."""
+    assert request(**fields).grammar == name
 
 
 @pytest.mark.parametrize("kind", [ChatRequest, CompletionRequest, Sampling])

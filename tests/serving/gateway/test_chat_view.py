@@ -67,7 +67,8 @@ class Said:
 
     def entries(self, tokens: list[tuple[str, str]]) -> dict[str, Any] | None:
         """Return the tokens' logprobs in the engine's form."""
-        made = [{"token": text, "logprob": -0.5, "top_logprobs": []} for _, text in tokens]
+        fields = {"logprob": -0.5, "top_logprobs": []}
+        made = [{"token": text, "bytes": [*text.encode()], **fields} for _, text in tokens]
         return {"content": made} if self.logprobs else None
 
     def whole(self) -> bytes:

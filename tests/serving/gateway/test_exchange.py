@@ -1,5 +1,6 @@
 """Bodies: how large, how slow, and what happens to those who stop half-way."""
 
+import gzip
 import socket
 import time
 
@@ -49,6 +50,18 @@ def test_a_body_at_the_limit_is_served(engine, start_gateway):
     engine.play(whole(UNARY))
     body = HI.ljust(1000)
     assert gateway.request("POST", "/v1/chat/completions", body).status == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "Zstd"])
+def test_a_compressed_body_is_told_to_come_plain(engine, gateway, encoding):
+    """What unpacks to more than it weighs is not read, and "not JSON" would help nobody."""
+    body = gzip.compress(HI)
+    answer = gateway.request("POST", "/v1/chat/completions", body, {"content-encoding": encoding})
+    assert (answer.status, encoding.lower() in answer.error["message"]) == (400, True)
+    assert not engine.requests
+    engine.play(whole(UNARY))
+    plain = gateway.request("POST", "/v1/chat/completions", HI, {"content-encoding": "identity"})
+    assert plain.status == 200
 
 
 def test_a_body_that_trickles_is_408(start_gateway):

@@ -1,9 +1,12 @@
 """From a request to the engine's: what it is asked, and when a prompt is counted first."""
 
 import json
+import threading
+import tracemalloc
 
 import pytest
 
+from serving.gateway import exchange
 from serving.gateway.chat_request import ChatRequest
 from tests.fake_engine import (
     DONE,
@@ -14,6 +17,7 @@ from tests.fake_engine import (
     counted,
     delta_event,
     event,
+    held,
     refusal,
     stream,
     whole,
@@ -40,6 +44,7 @@ EVERYTHING = {
     "structured_outputs": True, "include_stop_str_in_output": True, "cache_control": {},
 }  # fmt: skip
 USAGE = {"prompt_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 1}}
+READ = tracemalloc.Filter(True, exchange.__file__)
 BOTH = pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/chat/completions"])
 
 
@@ -88,6 +93,45 @@ def test_a_boolean_grammar_is_dropped(engine, gateway, flag):
     assert engine.last().json["structured_outputs"] == {"regex": "a+"}
 
 
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param(
+            {"tools": [{"function": {"name": "f", "parameters": {"maximum": 2**64}}}]},
+            "tools[0].function.parameters.maximum",
+            id="tool",
+        ),
+        pytest.param(
+            {"structured_outputs": {"json": {"enum": [1, -(2**63) - 1]}}},
+            "structured_outputs.json.enum[1]",
+            id="grammar",
+        ),
+    ],
+)
+def test_a_number_that_the_engine_cannot_hold_is_named(engine, gateway, fields, param):
+    """It would fail there without a word; the longest it can hold, and digits in a text, pass."""
+    answer = gateway.chat(**fields)
+    assert (answer.status, answer.error["param"]) == (400, param)
+    assert "64 bits" in answer.error["message"]
+    engine.play(whole(UNARY))
+    tool = {"function": {"name": "f", "parameters": {"maximum": 2**64 - 1, "minimum": -(2**63)}}}
+    text = [{"role": "user", "content": "9" * 40}]
+    assert gateway.chat(messages=text, tools=[tool]).status == 200
+
+
+def test_deeply_nested_json_is_served_or_refused(engine, gateway):
+    """Somewhere it is too deep to be read, or to be written again: the client's fault, not ours."""
+    statuses = []
+    for depth in range(900, 1100, 4):
+        schema = b'{"a":' * depth + b"1" + b"}" * depth
+        tool = b'{"function":{"name":"f","parameters":%s}}' % schema
+        body = b'{"messages":[{"role":"user","content":"hi"}],"tools":[%s]}' % tool
+        engine.reset()
+        engine.play(whole(UNARY))
+        statuses.append(gateway.request("POST", "/v1/chat/completions", body).status)
+    assert set(statuses) == {200, 400}
+
+
 def test_the_models_sampling_is_sent_where_the_client_says_nothing(engine, gateway):
     """The tiny model answers greedily by default; a client's own value stands, null is none."""
     engine.play(*[whole(UNARY)] * 3)
@@ -103,6 +147,25 @@ def test_the_budget_leaves_the_opening_line_out(engine, gateway):
     gateway.chat(max_tokens=1000, reasoning={"max_tokens": 100})
     sent = engine.last().json
     assert (sent["max_tokens"], sent["thinking_token_budget"]) == (1000, 101)
+
+
+def test_a_body_is_let_go_once_the_engine_has_it(engine, gateway):
+    """A long answer does not hold the megabytes of its pictures."""
+    text, go = "data:image/png;base64," + "QUJD" * 2_000_000, threading.Event()
+    body = json.dumps({"stream": True, "messages": [{"role": "user", "content": text}]}).encode()
+    engine.play(held(answer_events()[:2], go, answer_events()[2:]))
+    connection = gateway.connect()
+    tracemalloc.start()
+    try:
+        connection.request("POST", "/v1/chat/completions", body)
+        response = connection.getresponse()
+        assert response.read(1)
+        read = tracemalloc.take_snapshot().filter_traces([READ])
+        assert sum(trace.size for trace in read.traces) < len(body) / 2
+    finally:
+        tracemalloc.stop()
+        go.set()
+        connection.close()
 
 
 class TestCounting:
@@ -153,13 +216,34 @@ class TestCounting:
         answer = gateway.chat(path=path, messages=text, max_tokens=max_tokens)
         assert answer.status == 400
         assert "context_length_exceeded" in json.dumps(answer.error)
-        assert str(max(0, MAX_MODEL_LEN - prompt)) in answer.error["message"]
+        numbers = (MAX_MODEL_LEN, prompt, max_tokens or 1)
+        assert all(str(number) in answer.error["message"] for number in numbers)
         assert not engine.requests
+
+    @pytest.mark.parametrize("text", ["x ", "data:;base64,"], ids=["words", "cut out"])
+    @pytest.mark.parametrize(
+        ("path", "field"),
+        [
+            ("/v1/chat/completions", "messages"),
+            ("/api/v1/chat/completions", "messages"),
+            ("/v1/messages/count_tokens", "messages"),
+            ("/v1/responses", "input"),
+        ],
+    )
+    def test_a_text_that_cannot_fit_is_not_counted(self, engine, gateway, path, field, text):
+        """The engine would count its megabytes while everybody waits."""
+        content = text + "QUJD" * (8 * MAX_MODEL_LEN)
+        body = json.dumps({field: [{"role": "user", "content": content}]}).encode()
+        answer = gateway.request("POST", path, body)
+        assert answer.status == 400
+        assert "context" in answer.error["message"]
+        assert f"the limit is {32 * MAX_MODEL_LEN}" in answer.error["message"]
+        assert not engine.counts + engine.requests
 
     @pytest.mark.parametrize(
         ("script", "verdict"),
         [
-            pytest.param(refusal(400, "bad template"), (400, None), id="refused"),
+            pytest.param(refusal(400, "bad template"), (400, "invalid_value"), id="refused"),
             pytest.param(whole(b"{}"), (502, "engine_error"), id="no count"),
             pytest.param(whole(b"<html>"), (502, "engine_error"), id="garbage"),
         ],
@@ -170,6 +254,64 @@ class TestCounting:
         answer = gateway.chat(messages=[{"role": "user", "content": "x " * 9000}])
         assert (answer.status, answer.error["code"]) == verdict
         assert not engine.requests
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        pytest.param(
+            "/v1/chat/completions",
+            {"response_format": {"type": "json_object"}},
+            "response_format",
+            id="chat",
+        ),
+        pytest.param(
+            "/v1/responses",
+            {"messages": None, "input": "hi", "text": {"format": {"type": "json_object"}}},
+            "text.format",
+            id="responses",
+        ),
+        pytest.param(
+            "/v1/completions",
+            {"messages": None, "prompt": "hi", "structured_outputs": {"regex": "("}},
+            "structured_outputs",
+            id="completions",
+        ),
+    ],
+)
+def test_a_grammar_that_cannot_be_enforced_is_named_by_its_field(
+    engine, gateway, path, fields, param
+):
+    """vLLM says what is wrong, and not where."""
+    engine.play(refusal(400, "Failed to transform json schema into a grammar: no type 'a'"))
+    error = gateway.chat(path=path, **fields).error
+    assert (error["param"], error["code"]) == (param, "invalid_value")
+    assert f"'{param}' cannot be enforced" in error["message"]
+    assert "no type 'a'" in error["message"]
+
+
+def test_anthropics_clients_read_of_their_own_field(engine, gateway):
+    """Their error has no field for a name, so its sentence holds it."""
+    engine.play(refusal(400, "Failed to transform json schema into a grammar: no type 'a'"))
+    schema = {"format": {"type": "json_schema", "schema": {"type": "a"}}}
+    answer = gateway.chat(path="/v1/messages", max_tokens=100, output_config=schema)
+    assert "'output_config.format' cannot be enforced" in answer.error["message"]
+
+
+def test_two_forms_of_one_answer_are_refused(gateway):
+    """The engine would say so in its own objects' words."""
+    error = gateway.chat(
+        structured_outputs={"regex": "a"}, response_format={"type": "json_object"}
+    ).error
+    assert (error["param"], error["code"]) == ("structured_outputs", "invalid_value")
+    assert "response_format" in error["message"]
+
+
+def test_a_prompt_over_the_context_is_named_by_its_field(engine, gateway):
+    """What the engine calls input_tokens is the client's prompt."""
+    engine.play(refusal(400, "This model's maximum context length is 9.", "input_tokens"))
+    error = gateway.chat(path="/v1/completions", messages=None, prompt="hi").error
+    assert (error["param"], error["code"]) == ("prompt", "context_length_exceeded")
 
 
 class TestStopTexts:

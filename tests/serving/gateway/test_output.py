@@ -24,7 +24,9 @@ def request(**fields: Any) -> ChatRequest:
 
 def planned(thinks: bool = True, rest: int = CONTEXT, **fields: Any) -> OutputPlan:
     """Plan a request's output."""
-    return plan_output(request(**fields), limits=LIMITS, thinks=thinks, rest_tokens=rest)
+    return plan_output(
+        request(**fields), limits=LIMITS, thinks=thinks, context=CONTEXT, rest_tokens=rest
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,8 +149,10 @@ def test_what_cannot_hold_is_refused(fields, param, code):
     ("fields", "numbers"),
     [
         pytest.param({"max_tokens": 40_000}, ("40000", "32768"), id="limit"),
-        pytest.param({"max_tokens": 500, "rest": 99}, ("500", "99"), id="context"),
-        pytest.param({"rest": -5}, ("0 tokens",), id="never below nothing"),
+        pytest.param({"max_tokens": 500, "rest": 99}, ("500", "262045"), id="context"),
+        pytest.param(
+            {"rest": -5}, ("maximum context length is 262144", "262149"), id="OpenAI's words"
+        ),
         pytest.param({"max_tokens": 9, "reasoning": {"max_tokens": 10}}, ("10", "9"), id="budget"),
     ],
 )

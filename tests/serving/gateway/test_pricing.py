@@ -30,8 +30,11 @@ def test_cost_of_known_cases(model, prompt, completion, expected):
 
 
 def test_cost_has_no_rounding_dust():
-    """0.1 + 0.2 is no price."""
+    """0.1 + 0.2 is no price, in the parts and in their sum."""
     assert cost(Usage(prompt_tokens=3, completion_tokens=0), Price(prompt=0.1)) == (3e-7, 0.0)
+    usage = Usage(prompt_tokens=8, completion_tokens=183)
+    assert cost(usage, entry_for(THINKING).price) == (9.36e-07, 0.000249795)
+    assert usage.cost == 0.000250731
 
 
 def test_an_answer_without_a_count_costs_its_prompt():

@@ -121,7 +121,10 @@ def test_hanging_up_cancels_the_engines_request(engine, start_gateway, wait_for,
     ("script", "verdict", "said"),
     [
         pytest.param(
-            refusal(400, "bad temperature", "temperature"), (400, None), "bad temperature", id="400"
+            refusal(400, "bad temperature", "temperature"),
+            (400, "invalid_value"),
+            "bad temperature",
+            id="400",
         ),
         pytest.param(refusal(422, "no such picture"), (422, None), "no such picture", id="422"),
         pytest.param(
@@ -137,9 +140,12 @@ def test_hanging_up_cancels_the_engines_request(engine, start_gateway, wait_for,
             id="queue full",
         ),
         pytest.param(
-            refusal(503, "EngineCore died"), (503, "engine_unavailable"), "died", id="engine dead"
+            refusal(503, "EngineCore died"),
+            (503, "engine_unavailable"),
+            "restarting",
+            id="engine dead",
         ),
-        pytest.param(refusal(500, "oops"), (502, "engine_error"), "oops", id="500"),
+        pytest.param(refusal(500, "oops"), (502, "engine_error"), "status 500", id="500"),
         pytest.param(whole(b"<html>"), (502, "engine_error"), "not a JSON", id="garbage body"),
         pytest.param(whole(b"{,}"), (502, "engine_error"), "cannot be read", id="no JSON"),
         pytest.param(
@@ -165,7 +171,7 @@ def test_hanging_up_cancels_the_engines_request(engine, start_gateway, wait_for,
         ),
     ],
 )
-def test_engine_errors_keep_their_message(engine, gateway, script, verdict, said):
+def test_engine_errors_have_their_code_and_sentence(engine, gateway, script, verdict, said):
     """Every failure of the engine before an answer has its status, code and sentence."""
     engine.play(script)
     answer = gateway.chat()
@@ -219,7 +225,7 @@ def test_openrouters_clients_get_a_last_choice_that_says_error(engine, gateway):
     assert first["choices"][0]["delta"]["content"] == "a"
     assert (last["id"], last["object"]) == (first["id"], first["object"])
     assert last["choices"][0]["finish_reason"] == "error"
-    assert (last["error"]["code"], last["error"]["message"].endswith("oops")) == (502, True)
+    assert (last["error"]["code"], "oops" in last["error"]["message"]) == (502, False)
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,14 @@ def test_tool_calls_and_logprobs_pass(held):
     assert shown == first + delta_event(tool_calls=[call]) + delta_event("tool_calls")
 
 
+def test_a_call_is_passed_on_as_it_comes():
+    """Held text does not hold a call back, and no stop text reaches from before it to behind it."""
+    stop = StopTexts(("END",), 1, included=False)
+    call = [{"index": 0, "function": {"arguments": "{"}}]
+    events = [delta_event(content="E"), delta_event(tool_calls=call), delta_event(content="ND")]
+    assert [stop.feed(each) for each in events] == [b"", events[0] + events[1], events[2]]
+
+
 def test_counts_of_single_events_are_taken_out():
     """They were asked for by the gateway, not by the client."""
     stop = StopTexts(("X",), 1, included=False)

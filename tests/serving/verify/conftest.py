@@ -12,7 +12,7 @@ from serving.verify.report import Result
 from serving.verify.run import Limits, open_session, run_checks
 from tests.serving.verify.deployment import Deployment
 
-LIMITS = Limits(check_seconds=5, run_seconds=60)
+LIMITS = Limits(check_seconds=120, run_seconds=600)
 
 Judge = Callable[..., list[Result]]
 

@@ -20,6 +20,7 @@ MODEL = "tiny-qwen3-vl"
 CONTEXT = 64  # words, which are this deployment's tokens
 KEY = "sesame"
 MAX_PICTURES = 8
+WAIT_SECONDS = 60
 FIELDS = {
     "model", "messages", "max_tokens", "temperature", "presence_penalty", "seed", "stream",
     "stream_options", "reasoning", "include_reasoning", "stop", "tools", "tool_choice",
@@ -79,13 +80,13 @@ class Deployment:
 
     def __enter__(self) -> Deployment:
         self._thread.start()
-        assert self._open.wait(5)
+        assert self._open.wait(WAIT_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(5)
+        self._thread.join(WAIT_SECONDS)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:

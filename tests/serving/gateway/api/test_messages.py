@@ -136,6 +136,7 @@ def test_openrouters_path_drops_the_unknown_and_shows_cost(engine, gateway):
     assert answer.json["usage"]["cost"] == 0  # the tiny model's price
     assert "top_a" not in engine.last().json
     assert "'top_a'" in ask(gateway, top_a=1).error["message"]
+    assert answer.headers["request-id"] == answer.headers["x-request-id"], "for its official client"
 
 
 @pytest.mark.parametrize("side", [pytest.param(8, id="short"), pytest.param(128, id="cut out")])
