@@ -45,6 +45,7 @@ test: check ## All of check, then everything on the real engine with the tiny mo
 
 prove: setup-prove ## Long experiments: thousands of examples, more clients, two minutes of training.
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q $(NO_ENGINE)
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q tests/engine/test_fuzz.py
 	$(BIN)/pytest -q tests/prove
 	rm -rf runs/proof && $(BIN)/python -m serving.tiny_model.training --minutes 2 --out runs/proof
 
@@ -55,8 +56,9 @@ format: setup-dev ## Let ruff rewrite the sources.
 train: setup ## Train the tiny model into runs/tiny (hours; goes on where it stopped).
 	$(BIN)/python -m serving.tiny_model.training --out runs/tiny
 
-contracts: setup ## Write the committed list of the engine's flags anew.
+contracts: setup ## Write the lists of the engine's flags and of all parameters anew.
 	$(BIN)/python tests/contracts/vllm_parser.py --list tests/contracts/data/vllm_flags_0.32.0.txt
+	$(BIN)/python tests/contracts/parameter_table.py
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf .venv tests/clients-node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

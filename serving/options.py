@@ -161,10 +161,13 @@ class EngineSettings(Group):
         description="Share of a video's tokens that are dropped as redundant",
     )
     mm_processor_cache_gb: float = Field(
-        default=4.0, ge=0, description="GiB of main memory for pictures that were already processed"
+        default=0.0,
+        ge=0,
+        description="GiB of main memory for processed pictures; 0: none, the sure way (decision 9)",
     )
     mm_processor_cache_type: Literal["lru", "shm"] = Field(
-        default="lru", description="lru: in each process; shm: shared, worth it with several GPUs"
+        default="lru",
+        description="shm: shared, /dev/shm must hold it; lru: in each process, loses track",
     )
     mm_encoder_tp_mode: Literal["data", "weights"] = Field(
         default="data",

@@ -109,8 +109,6 @@ class Answer(msgspec.Struct):
     """All that the engine returned for one chat request."""
 
     choices: list[Choice]
-    created: int = 0
-    usage: Usage | None = None
 
 
 class Delta(msgspec.Struct):
@@ -136,8 +134,6 @@ class Event(msgspec.Struct):
     """One event of the engine's stream."""
 
     choices: list[StreamChoice]
-    created: int = 0
-    usage: Usage | None = None
 
 
 def said(raw: Raw) -> bool:

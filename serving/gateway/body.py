@@ -28,9 +28,13 @@ Piece = bytes | memoryview
 
 
 class Body:
-    """JSON whose long literals are replaced by marks that no client can guess."""
+    """JSON whose long literals are replaced by marks that no client can guess.
 
-    def __init__(self, data: bytes | bytearray) -> None:
+    Raises BadRequest where what is left, or is restored as text, is longer than its limit.
+    """
+
+    def __init__(self, data: bytes | bytearray, max_text_bytes: int | None = None) -> None:
+        self._max_text_bytes = max_text_bytes
         self._nonce = secrets.token_hex(8)
         self._mark = re.compile(rb"~%s:(\d+)~" % self._nonce.encode())
         self._cuts: list[memoryview] = []
@@ -42,6 +46,7 @@ class Body:
             self._cuts.append(view[start:end])
             at = end
         skeleton.append(view[at:])
+        self._check_length(sum(map(len, skeleton)))
         self.skeleton = b"".join(skeleton)
         self._sent = len(self._cuts)
 
@@ -75,7 +80,11 @@ class Body:
         A cut that was taken for no medium was not looked into; raises BadRequest if it is no JSON.
         """
         pieces: list[Piece] = []
+        text_bytes = 0
         for number, piece in self._pieces(encoded):
+            if number < self._sent:
+                text_bytes += len(piece)
+                self._check_length(text_bytes)
             if 0 <= number < self._sent:
                 _check_text(piece)
             pieces.append(piece)
@@ -86,6 +95,15 @@ class Body:
         pieces = self.restore(encoded)
         self._cuts.clear()
         return pieces
+
+    def _check_length(self, text_bytes: int) -> None:
+        limit = self._max_text_bytes
+        if limit is not None and text_bytes > limit:
+            raise BadRequest(
+                f"The request holds more text than the {limit} bytes that the context could hold. "
+                "Shorten the prompt.",
+                code="context_length_exceeded",
+            )
 
     def _pieces(self, encoded: bytes) -> Iterator[tuple[int, Piece]]:
         """Yield the text between marks, numbered -1, and the literals that they stand for."""

@@ -326,8 +326,15 @@ class ChatRequest(Generation, kw_only=True):
 
     @property
     def offered_tools(self) -> list[Tool]:
-        """Return the tools the model is shown; what must not be called would tempt it."""
-        return [] if self.tool_choice == "none" else self.tools or []
+        """Return the tools the model is shown; what must not be called would tempt it.
+
+        A call that must come keeps its tool's schema unless the client says otherwise: the engine
+        alone would then take any JSON for arguments.
+        """
+        tools = [] if self.tool_choice == "none" else self.tools or []
+        if self.tool_choice in (None, "auto"):
+            return tools
+        return [_bound(tool) if tool.function.strict is None else tool for tool in tools]
 
     @property
     def grammar(self) -> str | None:
@@ -339,6 +346,10 @@ class ChatRequest(Generation, kw_only=True):
         must_call = self.tool_choice not in (None, "auto")
         bound = any(must_call or tool.function.strict for tool in self.offered_tools)
         return "tools" if bound else None
+
+
+def _bound(tool: Tool) -> Tool:
+    return Tool(msgspec.structs.replace(tool.function, strict=True))
 
 
 Prompt = Annotated[str, Meta(min_length=1)]

@@ -50,17 +50,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages ready for the engine; what is counted includes the tools."""
+    """Messages ready for the engine, with an upper bound of their tokens, tools included."""
 
     messages: list[dict[str, Any]]
     has_media: bool
-    text_bytes: int
-    media_tokens: int
-
-    @property
-    def max_prompt_tokens(self) -> int:
-        """Return an upper bound of the prompt's tokens: no text has more of them than bytes."""
-        return self.text_bytes + TEMPLATE_TOKENS + self.media_tokens
+    max_prompt_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +87,8 @@ async def read_conversation(
     text = msgspec.json.encode([messages, request.offered_tools]).decode()
     text_bytes = body.length(text)
     text_bytes -= sum(body.length(place.url) for place in places)
-    media_tokens = await _inline_all(places, body, media)
-    return Conversation(messages, bool(places), text_bytes, media_tokens)
+    tokens = await _inline_all(places, body, media)
+    return Conversation(messages, bool(places), text_bytes + TEMPLATE_TOKENS + tokens)
 
 
 def _rebuilt(message: Message, origin: str) -> dict[str, Any]:

@@ -58,23 +58,20 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
         raise
     except EngineFailed as error:
         # Under a grammar, generation fails where no token is allowed.
-        if request.grammar is None or BROKEN_OFF not in error.message:
+        by_grammar = request.grammar is not None and not conversation.has_media
+        if not by_grammar or BROKEN_OFF not in error.message:
             raise
         raise invalid(
             f"The engine found no text that '{request.grammar}' allows. Check that its schema or "
             "grammar can be fulfilled.",
-            request.grammar,
+            request.grammar or "",
         ) from None
 
 
 async def count_prompt(
     served: ServedModel, exchange: Exchange, question: Question, conversation: Conversation
 ) -> int:
-    """Return the prompt's exact tokens, by the engine's own template and picture processor.
-
-    The engine counts one prompt after the other: a text of megabytes would hold up all others.
-    """
-    served.check_text(conversation.text_bytes)
+    """Return the prompt's exact tokens, by the engine's own template and picture processor."""
     fields: dict[str, Any] = {"model": served.entry.id, "messages": conversation.messages}
     if tools := question.request.offered_tools:
         fields["tools"] = tools

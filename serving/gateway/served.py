@@ -6,13 +6,14 @@ from typing import Final
 from serving.catalogue import ModelEntry
 from serving.gateway.body import Body
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import BadRequest, NotFound
+from serving.gateway.errors import NotFound
 from serving.gateway.exchange import Exchange
 from serving.gateway.media import MediaFetcher
 from serving.gateway.relay import Relay
 from serving.options import GatewaySettings
 
-# Far more than any text has; what is longer than this by the whole context is not worth reading.
+# Far more than any text has. A longer one holds up all others while it is read, and in the
+# engine, which counts tokens of one prompt after the other.
 MAX_BYTES_PER_TOKEN: Final = 32
 
 
@@ -37,19 +38,7 @@ class ServedModel:
             )
 
     async def read_body(self, exchange: Exchange) -> Body:
-        """Return a request's body; raises BadRequest for one that holds too much text."""
-        body = Body(await exchange.read_body())
-        self.check_text(len(body.skeleton))
-        return body
-
-    def check_text(self, size: int) -> None:
-        """Refuse what cannot fit the context before reading, or counting, it takes seconds."""
-        if self.watch.max_model_len is None:
-            return
-        limit = self.watch.max_model_len * MAX_BYTES_PER_TOKEN
-        if size > limit:
-            raise BadRequest(
-                f"The request holds {size} bytes beside pictures and videos; the limit is {limit}, "
-                f"{MAX_BYTES_PER_TOKEN} for each token of the context. Shorten the prompt.",
-                code="context_length_exceeded",
-            )
+        """Return a request's body; raises BadRequest for more text than the context can hold."""
+        context = self.watch.max_model_len
+        limit = None if context is None else context * MAX_BYTES_PER_TOKEN
+        return Body(await exchange.read_body(), limit)

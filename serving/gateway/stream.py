@@ -10,6 +10,7 @@ from serving.gateway.answer import Usage
 from serving.gateway.errors import EngineFailed
 
 DATA: Final = b"data: "
+EVENT_END: Final = b"\n\n"
 END: Final = DATA + b"[DONE]\n\n"
 COMMENT: Final = b": keep-alive\n\n"  # the engine's sign of life while it is silent
 ERROR: Final = DATA + b'{"error":'

@@ -25,8 +25,9 @@ def make_parser() -> Any:
 
 
 def flags(parser: Any) -> set[str]:
-    """Return every option that the parser has."""
-    return {flag for action in parser._actions for flag in action.option_strings}
+    """Return every long option that the parser has."""
+    options = {option for action in parser._actions for option in action.option_strings}
+    return {option for option in options if option.startswith("--")}
 
 
 def parse(parser: Any, argv: list[str]) -> dict[str, str]:

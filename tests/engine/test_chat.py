@@ -153,6 +153,23 @@ def test_many_at_once_get_their_own_answers(client: openai.OpenAI) -> None:
     assert answers == [str(term + 2) for term in range(12)]
 
 
+def test_one_picture_many_times_at_once_is_always_seen(
+    client: openai.OpenAI, circle_part: Callable[..., Any]
+) -> None:
+    """What the engine remembers of a picture never fails a request for it."""
+
+    def ask(number: int) -> str | None:
+        colour = ("red", "green", "blue")[number // 24]
+        content = [circle_part(colour), {"type": "text", "text": "What color is the circle?"}]
+        question = [{"role": "user", "content": content}]
+        reply = client.chat.completions.create(model=MODEL, messages=question)
+        return reply.choices[0].message.content
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(ask, range(72)))
+    assert answers == ["red"] * 24 + ["green"] * 24 + ["blue"] * 24
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -13,14 +13,13 @@ from serving.gateway.answer import Answer, Choice, Usage
 from serving.gateway.dialect import OPENROUTER, Dialect
 from serving.gateway.envelope import openrouter_fields
 from serving.gateway.errors import GatewayError
-from serving.gateway.stream import DATA, END, FINISH, REASONING
+from serving.gateway.stream import DATA, END, EVENT_END, FINISH, REASONING
 from serving.gateway.view import FINISH_REASONS, Asked, openai_usage, openrouter_usage
 
 TEXT: Final = rb'"(?:[^"\\]|\\.)*+"'
 THOUGHT: Final = re.compile(rb'"reasoning":(' + TEXT + rb")", re.DOTALL)
 REASON: Final = re.compile(rb'"finish_reason":"([a-z_]+)"')
 END_OF_THOUGHT: Final = list(b"</think>")  # a token's bytes; its name may be its number
-EVENT_END: Final = b"\n\n"
 OBJECT: Final = b'"object":"chat.completion.chunk"'
 PROVIDER: Final = "qwen3-vl-serving"
 LOGPROBS: Final = b'"logprobs":{'

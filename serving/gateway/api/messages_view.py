@@ -13,11 +13,10 @@ from serving.gateway import envelope
 from serving.gateway.answer import Answer, Call, Choice, Event, StreamChoice, Usage, said
 from serving.gateway.dialect import Dialect
 from serving.gateway.errors import GatewayError
-from serving.gateway.stream import DATA
+from serving.gateway.stream import DATA, EVENT_END
 from serving.gateway.view import Asked, openrouter_usage
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
-EVENT_END: Final = b"\n\n"
 THINKING: Final = "thinking"
 TEXT: Final = "text"
 TOOL_USE: Final = "tool_use"

@@ -15,10 +15,9 @@ from serving.gateway.api.responses_items import Json, Output
 from serving.gateway.dialect import Dialect
 from serving.gateway.envelope import error_type, openrouter_fields
 from serving.gateway.errors import GatewayError
-from serving.gateway.stream import DATA, END
+from serving.gateway.stream import DATA, END, EVENT_END
 from serving.gateway.view import Asked, openai_usage
 
-EVENT_END: Final = b"\n\n"
 CUT: Final = "length"
 # OpenAI's codes of a failed response, by OpenRouter's types; all others are server_error.
 FAILURES: Final = {

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from importlib import resources
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from serving.gateway.docs.document import document
 from serving.gateway.docs.failures import CODES, error_types
@@ -25,7 +25,18 @@ FORMS: Final = {
     "OpenRouterError": "/api/v1",
     "AnthropicError": "messages under both",
 }
-HEADS: Final = ("Field", "Type", "Limits", "Default", "Effect")
+COLUMNS: Final = ("Limits", "Default", "Effect")
+
+
+class _Mark(NamedTuple):
+    """The word beside the fields that are, or are not, always there."""
+
+    required: bool
+    word: str
+
+
+_REQUIRED: Final = _Mark(True, "required")
+_OPTIONAL: Final = _Mark(False, "not always")
 
 
 def page(offer: Offer, base: str) -> str:
@@ -33,7 +44,8 @@ def page(offer: Offer, base: str) -> str:
     described = document(offer)
     requests = [each.request.__name__ for each in OPERATIONS.values() if each.request]
     answers = [name for each in OPERATIONS.values() for name in _answers(each)]
-    named = [*dict.fromkeys(answers), *types(described, *requests, *answers)]
+    asked = types(described, *requests)
+    answered = list(dict.fromkeys([*answers, *types(described, *answers)]))
     return TEMPLATE.substitute(
         model=escape(offer.model),
         base=escape(base),
@@ -45,9 +57,11 @@ def page(offer: Offer, base: str) -> str:
         videos=_count(offer.max_videos, "video"),
         max_output=f"{offer.max_output_tokens:,}",
         endpoint_links=_links((operation.id, path) for path, operation in OPERATIONS.items()),
-        type_links=_links((name, name) for name in named),
+        request_links=_links((name, name) for name in asked),
+        answer_links=_links((name, name) for name in answered),
         endpoints="\n".join(_endpoint(described, *each) for each in OPERATIONS.items()),
-        types="\n".join(_type(described, name) for name in named),
+        request_types="\n".join(_type(described, name, _REQUIRED) for name in asked),
+        answer_types="\n".join(_type(described, name, _OPTIONAL) for name in answered),
         codes="\n".join(_codes()),
         forms="\n".join(_form(described, *each) for each in FORMS.items()),
     )
@@ -62,13 +76,14 @@ def _endpoint(described: Json, path: str, operation: Operation) -> str:
     ]
     if operation.request is not None:
         listed = fields(described, operation.request.__name__)
-        lines.append(_table(f"Fields of {path}", [each for each in listed if not each.ignored]))
+        shown = [each for each in listed if not each.ignored]
+        lines.append(_table(f"Fields of {path}", shown, _REQUIRED))
         ignored = ", ".join(f"<code>{each.name}</code>" for each in listed if each.ignored)
         lines.append(f"<p>Accepted, without effect: {ignored}.</p>")
     return "\n".join([*lines, "</section>"])
 
 
-def _type(described: Json, name: str) -> str:
+def _type(described: Json, name: str, mark: _Mark) -> str:
     meaning = described["components"]["schemas"][name].get("description", "")
     listed = fields(described, name)
     return "\n".join(
@@ -76,7 +91,7 @@ def _type(described: Json, name: str) -> str:
             f'<section aria-labelledby="{name}">',
             f'<h3 id="{name}"><code>{name}</code></h3>',
             f"<p>{escape(meaning)}</p>",
-            _table(f"Fields of {name}", listed) if listed else "",
+            _table(f"Fields of {name}", listed, mark) if listed else "",
             "</section>",
         ]
     )
@@ -105,17 +120,19 @@ def _codes() -> Iterator[str]:
         yield f'<tr><th scope="row">{status}</th>{_cells(cells)}</tr>'
 
 
-def _table(caption: str, rows: list[Field]) -> str:
-    heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
+def _table(caption: str, rows: list[Field], mark: _Mark) -> str:
+    """Write a table of fields without the columns that would be empty."""
+    columns = [each for each in COLUMNS if any(getattr(row, each.lower()) for row in rows)]
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Field", "Type", *columns))
     lines = [
         f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0"><table>',
         f"<thead><tr>{heads}</tr></thead>",
         "<tbody>",
     ]
     for row in rows:
-        needed = ' <span class="needed">required</span>' if row.required else ""
-        name = f'<th scope="row"><code>{escape(row.name)}</code>{needed}</th>'
-        cells = [_linked(row.type), *map(escape, (row.limits, row.default, row.effect))]
+        marked = f' <span class="mark">{mark.word}</span>' if row.required is mark.required else ""
+        name = f'<th scope="row"><code>{escape(row.name)}</code>{marked}</th>'
+        cells = [_linked(row.type), *(escape(getattr(row, each.lower())) for each in columns)]
         lines.append(f"<tr>{name}{_cells(cells)}</tr>")
     return "\n".join([*lines, "</tbody></table></div>"])
 

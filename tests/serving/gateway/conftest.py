@@ -16,12 +16,12 @@ import pytest
 import uvloop
 
 from serving.catalogue import entry_for
-from serving.gateway import engine_watch
+from serving.gateway import engine_watch, exchange, upstream
 from serving.gateway.app import Gateway, create_app
 from serving.gateway.server import Stop, serve
 from serving.options import EngineSettings, GatewaySettings, Settings
 from tests.fake_engine import WAIT_SECONDS, FakeEngine, Loop
-from tests.serving.gateway.fast_clock import FastLoop
+from tests.serving.gateway.fast_clock import SPEED, FastLoop
 
 CHAT = {"model": "tiny-qwen3-vl", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -212,14 +212,28 @@ def start_gateway(socket_path: Path) -> Iterator[Callable[..., RunningGateway]]:
 
 
 @pytest.fixture
-def start_fast(socket_path: Path) -> Iterator[Callable[..., tuple[FakeEngine, RunningGateway]]]:
-    """Start an engine, and a gateway with options, whose minutes take seconds."""
+def start_fast(
+    socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[FakeEngine, RunningGateway]]]:
+    """Start an engine, and a gateway with options, whose minutes take seconds.
+
+    Limits that no test here is about keep their length by the wall's clock.
+    """
+    monkeypatch.setattr(engine_watch, "POLL_SECONDS", 0.1 * SPEED)
+    monkeypatch.setattr(engine_watch, "READY_POLL_SECONDS", 0.1 * SPEED)
+    monkeypatch.setattr(upstream, "PROBE_SECONDS", WAIT_SECONDS * SPEED)
+    monkeypatch.setattr(exchange, "LAST_WORDS_SECONDS", WAIT_SECONDS * SPEED)
+    usual = dict.fromkeys(
+        ("header_timeout_seconds", "connect_timeout_seconds", "stalled_reader_seconds"),
+        WAIT_SECONDS * SPEED,
+    )
     engine, started = FakeEngine(socket_path, loop=FastLoop), []
     engine.start()
 
     def start(works: bool = False, **options: Any) -> tuple[FakeEngine, RunningGateway]:
         engine.works = works
-        started.append(RunningGateway(settings_for(socket_path, **options), FastLoop))
+        settings = settings_for(socket_path, **usual | options)
+        started.append(RunningGateway(settings, FastLoop))
         started[-1].wait_ready()
         return engine, started[-1]
 

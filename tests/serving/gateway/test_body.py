@@ -140,6 +140,25 @@ def test_a_cut_text_that_is_no_json_is_refused(byte):
     assert caught.value.code == "invalid_json"
 
 
+@pytest.mark.parametrize("text", [b" ", LONG.encode()], ids=["short", "cut out"])
+def test_text_has_a_limit(text):
+    """What is left to be parsed counts, and so does a cut that turns out to be text."""
+    data = b'[%s,"data:;base64,%s"]' % (b"1" * 100, text)
+    fits = Body(data, len(data))
+    assert b"".join(fits.restore(fits.skeleton)) == data
+    with pytest.raises(BadRequest) as caught:
+        body = Body(data, len(data) - 1)
+        body.restore(body.skeleton)
+    assert caught.value.code == "context_length_exceeded"
+    assert str(len(data) - 1) in caught.value.message
+
+
+def test_media_are_no_text():
+    """The gateway puts megabytes of pictures in, whatever the limit of text."""
+    body = Body(b"[]", 100)
+    assert len(b"".join(body.restore(body.add(LONG.encode()).encode()))) > 100
+
+
 @pytest.mark.parametrize(
     "unit", [b'"', b'\\"', b'"data":"', b'"data:;base64,', b"data:;base64,", b'"data:', b'" "'],
     ids=repr,

@@ -80,7 +80,25 @@ def test_formats_tools_and_choices_pass_as_they_are(engine, gateway):
     formats = {"response_format": {"type": "json_schema", "json_schema": schema}}
     gateway.chat(**passed, **formats)
     sent = engine.last().json
+    function = passed["tools"][0]["function"] | {"strict": True}
+    passed["tools"] = [{"type": "function", "function": function}]
     assert {name: sent[name] for name in passed | formats} == passed | formats
+
+
+@pytest.mark.parametrize(
+    ("choice", "strict", "sent"),
+    [
+        pytest.param("required", None, True, id="a call that must come keeps its schema"),
+        pytest.param("required", False, False, id="unless the client says otherwise"),
+        pytest.param("auto", None, None, id="a call that may come is the model's own"),
+    ],
+)
+def test_a_forced_call_keeps_its_schema(engine, gateway, choice, strict, sent):
+    """Without `strict` the engine takes any JSON for the arguments of a forced call."""
+    engine.play(whole(UNARY))
+    function = {"name": "f", "parameters": {"type": "object"}, "strict": strict}
+    gateway.chat(tools=[{"type": "function", "function": function}], tool_choice=choice)
+    assert engine.last().json["tools"][0]["function"].get("strict") is sent
 
 
 @pytest.mark.parametrize("flag", [True, False])
@@ -237,7 +255,7 @@ class TestCounting:
         answer = gateway.request("POST", path, body)
         assert answer.status == 400
         assert "context" in answer.error["message"]
-        assert f"the limit is {32 * MAX_MODEL_LEN}" in answer.error["message"]
+        assert f"the {32 * MAX_MODEL_LEN} bytes" in answer.error["message"]
         assert not engine.counts + engine.requests
 
     @pytest.mark.parametrize(
