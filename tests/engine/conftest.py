@@ -5,7 +5,6 @@ import importlib.util
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = ROOT / "serving" / "tiny_model" / "checkpoint"
@@ -152,15 +153,6 @@ def start(folder: Path) -> Endpoint:
         folder / "engine.sock",
         output,
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, no two the same."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="session")

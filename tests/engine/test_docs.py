@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import Any
 
-import httpx
 import jsonschema
 import pytest
 
@@ -24,7 +23,7 @@ EXAMPLES = [
 @pytest.fixture(scope="module")
 def described(endpoint: Any) -> Any:
     """Return the document."""
-    return httpx.get(f"{endpoint.url}/openapi.json").raise_for_status().json()
+    return endpoint.http.get(f"{endpoint.url}/openapi.json").raise_for_status().json()
 
 
 @pytest.mark.parametrize(("path", "name"), EXAMPLES)
@@ -32,7 +31,7 @@ def test_example_is_answered(endpoint: Any, described: Any, path: str, name: str
     """An example sent as it stands gets an answer of the type that the document names."""
     operation = described["paths"][path]["post"]
     example = operation["requestBody"]["content"]["application/json"]["examples"][name]["value"]
-    answer = httpx.post(endpoint.url + path, json=example, timeout=60)
+    answer = endpoint.http.post(endpoint.url + path, json=example)
     assert answer.status_code == 200, answer.text
     kind = answer.headers["content-type"].partition(";")[0]
     schema = operation["responses"]["200"]["content"][kind]["schema"]
@@ -44,7 +43,7 @@ def test_example_is_answered(endpoint: Any, described: Any, path: str, name: str
 @pytest.mark.parametrize("sample", [0, 1, 2, 3], ids=["curl", "openai", "openrouter", "anthropic"])
 def test_sample_of_the_page_runs(endpoint: Any, sample: int) -> None:
     """What a reader copies from the page prints the right sum, with no address to change."""
-    page = httpx.get(f"{endpoint.url}/docs").raise_for_status().text
+    page = endpoint.http.get(f"{endpoint.url}/docs").raise_for_status().text
     blocks = re.findall(r'<code data-language="(\w+)">(.*?)</code>', page, re.DOTALL)
     assert len(blocks) == 4
     language, block = blocks[sample]
@@ -54,7 +53,7 @@ def test_sample_of_the_page_runs(endpoint: Any, sample: int) -> None:
         [*command, "-c", html.unescape(block)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

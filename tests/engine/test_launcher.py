@@ -32,7 +32,7 @@ def test_the_launcher_becomes_vllm(tmp_path: Path) -> None:
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
 
     assert process.returncode == 2
     assert "--no-such-flag" in said

@@ -47,7 +47,7 @@ def claude(endpoint: Any) -> Iterator[anthropic.Anthropic]:
         base_url=endpoint.url,
         api_key="none",
         max_retries=0,
-        timeout=60,
+        timeout=300,
         _strict_response_validation=True,
     ) as official:
         yield official

@@ -66,7 +66,7 @@ def check_usage(usage: dict[str, Any], schemas: Schemas) -> None:
 def ask(endpoint: Any, **fields: Any) -> httpx.Response:
     """Ask a question with a thought."""
     question = {"messages": [{"role": "user", "content": "What is 12 + 7?"}], **fields}
-    return httpx.post(f"{endpoint.url}/api/v1/chat/completions", json=question, timeout=60)
+    return endpoint.http.post(f"{endpoint.url}/api/v1/chat/completions", json=question)
 
 
 def test_whole_answer_keeps_the_schema(endpoint: Any, schemas: Schemas) -> None:
@@ -95,7 +95,7 @@ def test_stream_keeps_the_schema(endpoint: Any, schemas: Schemas) -> None:
 
 def test_models_keep_the_schema(endpoint: Any, schemas: Schemas) -> None:
     """Model with architecture, prices, provider and reasoning block."""
-    models = httpx.get(f"{endpoint.url}/api/v1/models").raise_for_status().json()["data"]
+    models = endpoint.http.get(f"{endpoint.url}/api/v1/models").raise_for_status().json()["data"]
     for model in models:
         check(model, "Model", schemas)
         check(model["architecture"], "ModelArchitecture", schemas)
@@ -107,8 +107,8 @@ def test_models_keep_the_schema(endpoint: Any, schemas: Schemas) -> None:
 
 def test_responses_usage_keeps_the_schema(endpoint: Any, schemas: Schemas) -> None:
     """The usage of /responses, and its reasoning item."""
-    answer = httpx.post(
-        f"{endpoint.url}/api/v1/responses", json={"input": "What is 12 + 7?"}, timeout=60
+    answer = endpoint.http.post(
+        f"{endpoint.url}/api/v1/responses", json={"input": "What is 12 + 7?"}
     )
     usage = answer.raise_for_status().json()["usage"]
     fields = schemas["OpenAIResponsesUsage"]

@@ -42,7 +42,7 @@ def listed(rows: list[tuple[Row, str]]) -> pytest.MarkDecorator:
 @pytest.fixture(scope="module")
 def ask(endpoint: Any) -> Iterator[Asking]:
     """Return what asks the endpoint."""
-    with httpx.Client(base_url=endpoint.url, timeout=60) as client:
+    with httpx.Client(base_url=endpoint.url, timeout=300) as client:
         yield Asking(client)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_ports
+
 # How long a thing that must happen is waited for; no verdict hangs on when it does.
 WAIT_SECONDS = 60
 
@@ -176,6 +178,4 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def unused_url() -> str:
     """A URL on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_ports(1)[0]}"

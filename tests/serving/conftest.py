@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_VLLM = ROOT / "tests" / "data" / "fake_vllm"
@@ -189,15 +190,6 @@ def nvidia_smi(room: Room) -> Callable[[str], dict[str, str]]:
         return {"PATH": path, "CUDA_VISIBLE_DEVICES": "0"}
 
     return install
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, no two the same."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def write_checkpoint(folder: Path) -> None:

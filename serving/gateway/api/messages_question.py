@@ -16,6 +16,7 @@ from serving.gateway.api.messages_request import (
     MessagesRequest,
     NamedChoice,
     NoChoice,
+    SystemText,
     Thinking,
     ThinkingBlock,
     ThinkingDisabled,
@@ -119,7 +120,7 @@ def _messages(request: CountTokensRequest, body: Body) -> Iterator[Message]:
                 yield SystemMessage(content=_content(turn.content))
 
 
-def _system(system: str | list[TextPart] | None) -> str | list[TextPart]:
+def _system(system: str | list[SystemText] | None) -> str | list[SystemText]:
     if not system or isinstance(system, str):
         return system or ""
     return [block for block in system if not block.text.startswith(BILLING_HEADER)]
@@ -172,7 +173,7 @@ def _result(block: ToolResultBlock) -> str | list[Part]:
 
 
 def _content(
-    content: str | list[TextPart] | list[TextPart | ImageBlock],
+    content: str | list[SystemText] | list[TextPart | ImageBlock],
 ) -> str | list[Part]:
     if isinstance(content, str):
         return content

@@ -12,6 +12,10 @@ MIN_BUDGET_TOKENS: Final = 1024
 MAX_TOOLS: Final = 128
 
 
+class SystemText(TextPart, tag="text"):
+    """A piece of standing instructions."""
+
+
 class Base64Source(msgspec.Struct, tag_field="type", tag="base64"):
     """A picture inside the request."""
 
@@ -80,7 +84,7 @@ class AssistantTurn(msgspec.Struct, tag_field="role", tag="assistant"):
 class SystemTurn(msgspec.Struct, tag_field="role", tag="system"):
     """Instructions given on the way."""
 
-    content: str | list[TextPart]
+    content: str | list[SystemText]
 
 
 class CustomTool(msgspec.Struct, kw_only=True):
@@ -169,7 +173,9 @@ class CountTokensRequest(msgspec.Struct, kw_only=True):
         Annotated[str, Meta(description="One of the names of the served model; none: that model")]
         | None
     ) = None
-    system: Annotated[str | list[TextPart], Meta(description="Standing instructions")] | None = None
+    system: Annotated[str | list[SystemText], Meta(description="Standing instructions")] | None = (
+        None
+    )
     tools: (
         Annotated[
             list[CustomTool],

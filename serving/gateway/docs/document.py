@@ -24,8 +24,15 @@ from serving.gateway.docs.tidy import tidy
 SCHEMAS: Final = "#/components/schemas/"
 VERSION: Final = "1.0.0"
 OUTPUT_LIMITS: Final = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
-# Only an item of another type has to name it.
-UNTYPED: Final = "MessageItem"
+# Where there is no other type, none has to be named.
+UNTYPED: Final = (
+    "FunctionTool",
+    "MessageItem",
+    "NamedFunctionTool",
+    "ReasoningText",
+    "SummaryText",
+    "SystemText",
+)
 DONE: Final = "[DONE]"
 PROVIDER: Final = {
     "description": "No router of providers stands here; preferences are refused",
@@ -86,7 +93,8 @@ class _Builder:
         types = {kind for operation in OPERATIONS.values() for kind in _types(operation)}
         _, found = msgspec.json.schema_components(types, ref_template=SCHEMAS + "{name}")
         self._found: Json = tidy(found)
-        self._found[UNTYPED]["required"].remove("type")
+        for name in UNTYPED:
+            self._found[name]["required"].remove("type")
         self.schemas = self._found | error_schemas()
 
     def operation(self, operation: Operation, dialect: Dialect, path: str) -> Json:

@@ -27,6 +27,7 @@ from tests.fake_engine import (
     stall,
     whole,
 )
+from tests.ports import free_ports
 
 PROGRAM = """
 import json, sys
@@ -35,12 +36,6 @@ from serving.gateway.server import run
 from serving.options import Settings
 sys.exit(run(Settings.model_validate(json.loads(sys.argv[1])), entry_for("tiny")))
 """
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def dial(port: int) -> socket.socket:
@@ -52,7 +47,7 @@ class Process:
     """The gateway as a process of its own, as users run it."""
 
     def __init__(self, engine, **options: object) -> None:
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = free_ports(2)
         ports = {"port": self.port, "admin_port": self.admin_port}
         settings = {"engine": {"listen": str(engine.socket_path)}, "gateway": {**ports, **options}}
         self.process = subprocess.Popen(

@@ -11,13 +11,14 @@ import jsonschema
 import msgspec
 import pytest
 import schemathesis
+from msgspec import inspect as mi
 
 import serving.gateway
 from serving.catalogue import INSTRUCT, THINKING, entry_for
 from serving.gateway.body import Body
 from serving.gateway.chat_request import WITHOUT_EFFECT
 from serving.gateway.dialect import DIALECTS, OPENAI, Dialect
-from serving.gateway.docs.document import document
+from serving.gateway.docs.document import UNTYPED, document
 from serving.gateway.docs.failures import CODES
 from serving.gateway.docs.offer import Offer
 from serving.gateway.docs.operation import Operation
@@ -146,6 +147,39 @@ def test_examples_are_valid(
     assert examples
     for example in examples.values():
         jsonschema.validate(example["value"], body_schema(described, dialect, path))
+
+
+def alone(kind: mi.Type, seen: set[type]) -> Iterator[str]:
+    """Find tagged types that stand where no other type can: there the tag may be left out."""
+    match kind:
+        case mi.StructType():
+            if kind.cls not in seen:
+                seen.add(kind.cls)
+                for field in kind.fields:
+                    yield from alone(field.type, seen)
+        case mi.UnionType():
+            structs = [each for each in kind.types if isinstance(each, mi.StructType)]
+            yield from (each.cls.__name__ for each in structs[:1] if len(structs) == 1 and each.tag)
+            for each in kind.types:
+                yield from alone(each, seen)
+        case mi.ListType(mi.StructType() as item):
+            yield from [item.cls.__name__] if item.tag else []
+            yield from alone(item, seen)
+        case mi.ListType(item):
+            yield from alone(item, seen)
+        case mi.Metadata(inner):
+            yield from alone(inner, seen)
+
+
+def test_a_type_must_be_named_where_there_is_another() -> None:
+    """The document requires a type's name where the server does: types that stand alone have none.
+
+    A message of responses is one without, beside others.
+    """
+    seen: set[type] = set()
+    requests = [operation.request for operation in OPERATIONS.values() if operation.request]
+    found = {name for each in requests for name in alone(mi.type_info(each), seen)}
+    assert found == set(UNTYPED) - {"MessageItem"}
 
 
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}]}
