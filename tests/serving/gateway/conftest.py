@@ -107,17 +107,17 @@ class RunningGateway:
         """Wait until /readyz says so."""
         wait_for(lambda: (self.admin("/readyz").status == 200) is ready)
 
-    def signal(self) -> None:
-        """Do what a signal does."""
-        assert self._loop is not None and self.stop_wish is not None
-        self._loop.call_soon_threadsafe(self.stop_wish.request, signal.SIGTERM)
-
     def end(self) -> None:
-        """End at once and wait for it."""
-        self.signal()
-        self.signal()
+        """Do what two signals do, and wait for the end."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._hurry)
         self._thread.join(WAIT_SECONDS)
         assert not self._thread.is_alive()
+
+    def _hurry(self) -> None:
+        assert self.stop_wish is not None
+        for _ in range(2):
+            self.stop_wish.request(signal.SIGTERM)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._loop_factory) as runner:
