@@ -5,10 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
 # Node.js from elsewhere brings npm along, and Debian's would not install beside it.
-DEB_PACKAGES = git make curl python3-venv $(if $(shell command -v npm),,nodejs npm)
-NO_ENGINE := --ignore=tests/engine --ignore=tests/prove
+DEB_PACKAGES = git make curl python3-venv postgresql openssl $(if $(shell command -v npm),,nodejs npm)
+# Files beside each other, the tests of one in one process: they share gateways. The fuzzer's
+# plugin serves tests/engine alone and costs every process a second.
+NO_ENGINE := --ignore=tests/engine --ignore=tests/prove -n auto --dist loadfile -p no:schemathesis
 
-.PHONY: help serve doctor score verify load check test prove format train contracts clean ci-deps
+.PHONY: help serve doctor score verify load check test chaos prove format train contracts clean ci-deps
 .PHONY: setup setup-dev setup-check setup-prove
 
 help: ## Show this page.
@@ -43,10 +45,14 @@ check: setup-check ## Lint, types, unit, property and contract tests; no engine.
 test: check ## All of check, then everything on the real engine with the tiny model.
 	$(BIN)/pytest -q tests/engine
 
+chaos: setup-dev ## Overload, drain, kill, hang, attack and soak it for an hour; fills README's table.
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
 prove: setup-prove ## Long experiments: thousands of examples, more clients, two minutes of training.
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q $(NO_ENGINE)
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q tests/engine/test_fuzz.py
 	$(BIN)/pytest -q tests/prove
+	$(MAKE) chaos
 	rm -rf runs/proof && $(BIN)/python -m serving.tiny_model.training --minutes 2 --out runs/proof
 
 format: setup-dev ## Let ruff rewrite the sources.

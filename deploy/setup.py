@@ -44,9 +44,9 @@ UV = "uv==0.13.8"
 # MB to download and on disk, measured on x86-64 with Python 3.11; those of engine-cuda.txt on
 # disk are estimated from the wheels.
 SIZES = {
-    "gateway.txt": (15, 60),
-    "engine-cpu.txt": (620, 2500),
-    "engine-cuda.txt": (3950, 8500),
+    "gateway.txt": (65, 210),
+    "engine-cpu.txt": (665, 2620),
+    "engine-cuda.txt": (3995, 8620),
     "dev.txt": (50, 200),
     "prove.txt": (90, 390),
 }

@@ -1,15 +1,13 @@
 """The command line: parses a sub-command, loads the settings, hands over."""
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from serving import logs
-from serving.failure import StartError
+from serving import keys_command
+from serving.handover import hand_over
 
 app = typer.Typer(
     help="Serve Qwen3-VL on vLLM behind an OpenAI-compatible gateway.",
@@ -17,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys_command.app, name="keys")
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
 
 
@@ -25,10 +24,14 @@ def up(
     config: Config = None,
     verbose: Annotated[bool, typer.Option("-v", help="Show the engine's own output.")] = False,
 ) -> None:
-    """Run engine and gateway together on this machine until a signal comes."""
+    """Run engine and gateway together on this machine until a signal comes.
+
+    The signal lets running requests end first. `serving drain` beside it does so too, and leaves
+    both running without new requests until the signal comes.
+    """
     from serving import up as pair  # noqa: PLC0415 — each command loads what it needs alone
 
-    _hand_over(lambda: pair.run(config, verbose=verbose))
+    hand_over(lambda: pair.run(config, verbose=verbose))
 
 
 @app.command()
@@ -49,7 +52,7 @@ def engine(
             os.environ.update(selection.environment())  # the GPU that was found free
         return launcher.run(selection.loaded.settings, dry_run=dry_run)
 
-    _hand_over(start)
+    hand_over(start)
 
 
 @app.command()
@@ -63,7 +66,25 @@ def gateway(config: Config = None) -> None:
         selection = select(config, os.environ, detect(), on_trust=True)
         return server.run(selection.loaded.settings, selection.entry)
 
-    _hand_over(serve)
+    hand_over(serve)
+
+
+@app.command()
+def drain(
+    config: Config = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Only begin, do not wait for the end.")
+    ] = False,
+) -> None:
+    """Let the gateway here finish its requests and take no new ones; wait until none is left.
+
+    Exit code 0: every request came to its end; 1: some were cut off at gateway.drain_seconds, or
+    no gateway listens. The gateway stays up and takes requests again when its engine has
+    restarted; to end it, send it SIGTERM (Ctrl-C in `serving up`).
+    """
+    from serving import drain as command  # noqa: PLC0415
+
+    hand_over(lambda: command.run(config, wait=not no_wait))
 
 
 @app.command()
@@ -77,7 +98,7 @@ def settings(config: Config = None) -> None:
         typer.echo(render(select(config, os.environ, detect(), on_trust=True).loaded))
         return 0
 
-    _hand_over(show)
+    hand_over(show)
 
 
 @app.command()
@@ -85,7 +106,7 @@ def doctor(config: Config = None) -> None:
     """Say in one page what this machine can serve and what to do about each problem."""
     from serving import doctor as page  # noqa: PLC0415
 
-    _hand_over(lambda: page.run(config, os.environ))
+    hand_over(lambda: page.run(config, os.environ))
 
 
 @app.command()
@@ -108,7 +129,7 @@ def verify(
     """Check a running deployment from outside, by questions with known answers."""
     from serving.verify import run  # noqa: PLC0415
 
-    _hand_over(
+    hand_over(
         lambda: run.verify(
             url,
             key_file=key_file,
@@ -117,19 +138,6 @@ def verify(
             private_networks=private_network or (),
         )
     )
-
-
-def _hand_over(command: Callable[[], int]) -> None:
-    """Run a command; a reason not to start is one sentence and exit code 1, never a trace."""
-    logs.configure("info", json=not sys.stderr.isatty())
-    try:
-        code = command()
-    except StartError as error:
-        typer.echo(f"{error.heading}: {error}", err=True)
-        code = 1
-    except KeyboardInterrupt:
-        code = 130
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

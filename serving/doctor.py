@@ -1,5 +1,6 @@
 """Says in one page what this machine can serve, and what to do about each thing in the way."""
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -161,8 +162,12 @@ def _ports(settings: Settings) -> Check:
 
 
 def _keys(settings: Settings) -> Check:
-    count = len(load_keys(settings.gateway))
-    said = f"{count} set" if count else f"none needed: only {settings.gateway.host} is served"
+    with contextlib.closing(load_keys(settings)) as ring:
+        needed, count = ring.needed, ring.count_live()
+    if needed and not count:
+        step = "Make one with `serving keys create NAME`."
+        return Check("keys", "note", "needed, and none is there that works", step)
+    said = f"{count} set" if needed else f"none needed: only {settings.gateway.host} is served"
     return Check("keys", "ok", said)
 
 

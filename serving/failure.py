@@ -19,3 +19,9 @@ class Ended(StartError):
     """A reason why what was already serving has ended."""
 
     heading = "Ended"
+
+
+class NotDone(StartError):
+    """A reason why a command has changed nothing."""
+
+    heading = "Not done"

@@ -1,25 +1,62 @@
-"""Logging, configured once: short lines on a terminal, one JSON object a line elsewhere."""
+"""Logging, configured once: short lines on a terminal, one JSON object a line elsewhere.
 
+No line repeats what a client sent: of an exception only type and place are written, and of a
+library's record only its template, since what fills it may be a client's text.
+"""
+
+import asyncio
 import json as encoder
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-QUIET = ("uvicorn", "asyncio", "aiohttp")
+OWN = "serving"
+QUIET = ("uvicorn", "asyncio", "aiohttp", "alembic")
+
+logger = logging.getLogger(__name__)
 
 
 def configure(level: str, json: bool) -> None:
     """Send all logs of this process to stderr, from `level` on; libraries from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(cut_to_template)
     handler.setFormatter(JsonFormatter() if json else LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class JsonFormatter(logging.Formatter):
+def cut_to_template(record: logging.LogRecord) -> bool:
+    """Take what fills a library's message away from it; let every record through."""
+    if record.name.partition(".")[0] != OWN:
+        record.args = ()
+        record.stack_info = None
+    return True
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's type and the lines of code that it passed, without its words."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
+
+
+def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio found wrong; its own words hold reprs of what was worked on."""
+    error = context.get("exception")
+    logger.error("outside any request: %s", describe(error) if error else "no exception")
+
+
+class Formatter(logging.Formatter):
+    """What both forms share: an exception without its words."""
+
+    def formatException(self, ei: Any) -> str:
+        """Write type and place."""
+        return describe(ei[1]) if ei[1] is not None else ""
+
+
+class JsonFormatter(Formatter):
     """One record as one JSON object, extra fields included."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -36,7 +73,7 @@ class JsonFormatter(logging.Formatter):
         return encoder.dumps(entry, ensure_ascii=False, default=str)
 
 
-class LineFormatter(logging.Formatter):
+class LineFormatter(Formatter):
     """One record as a short line for a person."""
 
     def __init__(self) -> None:

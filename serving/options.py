@@ -1,4 +1,4 @@
-"""Every option of the product with its default, limits and meaning, in three frozen groups."""
+"""Every option of the product with its default, limits and meaning, in four frozen groups."""
 
 import os
 import tempfile
@@ -200,12 +200,51 @@ class GatewaySettings(Group):
     port: int = Field(default=8000, ge=0, le=65535, description="Port of the API")
     admin_port: int = Field(default=9000, ge=0, le=65535, description="Port of health and metrics")
     api_keys: tuple[SecretStr, ...] = Field(default=(), description="Bearer keys that are let in")
-    api_keys_file: Path | None = Field(default=None, description="File with one bearer key a line")
+    keys_file: Path | None = Field(
+        default=None, description="YAML file of hashed keys with their limits, read again on change"
+    )
     max_body_bytes: int = Field(default=64 * MIB, gt=0, description="Largest request body")
     max_images: int = Field(default=8, ge=0, description="Pictures in one request")
     max_videos: int = Field(default=1, ge=0, description="Videos in one request")
     max_image_side: int = Field(
         default=4096, gt=0, description="Longest side of a picture in pixels"
+    )
+    max_image_frames: int = Field(
+        default=256, gt=0, description="Frames of an animated picture, of which the first is seen"
+    )
+    max_video_decoded_bytes: int = Field(
+        default=2048 * MIB,
+        gt=0,
+        description="Memory that the engine may need for the sampled frames of one video",
+    )
+    max_inflight_bytes: int = Field(
+        default=1024 * MIB,
+        gt=0,
+        description="Memory for the bodies and media of all requests that wait for the engine",
+    )
+    max_running_requests: int | None = Field(
+        default=None, ge=1, description="Requests at the engine; by default engine.max_num_seqs"
+    )
+    max_running_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens expected of all requests at the engine; by default its KV cache",
+    )
+    max_queued_requests: int | None = Field(
+        default=None,
+        ge=0,
+        description="Requests waiting for the engine; by default 2 x engine.max_num_seqs",
+    )
+    max_queue_seconds: float = Field(
+        default=30, gt=0, description="Longest wait for the engine; who would wait longer gets 429"
+    )
+    max_request_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="Deadline of a request; by default none: a thought may take minutes",
+    )
+    max_connections: int = Field(
+        default=8192, gt=0, description="Open connections of clients, idle ones too"
     )
     header_timeout_seconds: float = Field(
         default=10, gt=0, description="Time for a request's headers to arrive"
@@ -228,6 +267,21 @@ class GatewaySettings(Group):
         ge=0,
         description="Time that running streams get at shutdown: 32,768 tokens of 25 ms",
     )
+    drain_grace_seconds: float = Field(
+        default=15,
+        ge=0,
+        description="Time that `serving drain` still takes requests while /readyz says no more",
+    )
+    control_socket: Path | None = Field(
+        default=None,
+        description="Socket that `serving drain` talks to; by default beside the engine's",
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM certificate chain of the API port, read again on change"
+    )
+    tls_key_file: Path | None = Field(
+        default=None, description="PEM key of that certificate, readable by this user only"
+    )
     media_timeout_seconds: float = Field(
         default=10, gt=0, description="Time to fetch one picture or video by URL"
     )
@@ -238,6 +292,16 @@ class GatewaySettings(Group):
     media_private_networks: tuple[str, ...] = Field(
         default=(),
         description="Networks (CIDR) that media may come from although they are private",
+    )
+    media_domains: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts that media may come from, with their sub-domains; none: any public one",
+    )
+    media_workers: int = Field(
+        default=2, ge=1, description="Processes that look into pictures and videos"
+    )
+    media_worker_memory_bytes: int = Field(
+        default=1024 * MIB, gt=0, description="Memory of each of these processes"
     )
     max_output_tokens: int = Field(
         default=32_768, gt=0, le=81_920, description="Largest max_tokens"
@@ -259,6 +323,12 @@ class GatewaySettings(Group):
     def _two_ports(self) -> Self:
         if self.port == self.admin_port != 0:
             raise ValueError(f"gateway.port and gateway.admin_port are both {self.port}")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("gateway.tls_cert_file and gateway.tls_key_file go together")
         return self
 
 
@@ -289,9 +359,19 @@ class ModelsSettings(Group):
         return {name: value for name, value in asked.items() if value is not None}
 
 
+class StoreSettings(Group):
+    """Where keys are kept."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="sqlite:///FILE or postgresql://…; by default a file in the state folder",
+    )
+
+
 class Settings(Group):
     """The whole configuration of one process."""
 
     engine: EngineSettings = EngineSettings()
     gateway: GatewaySettings = GatewaySettings()
+    store: StoreSettings = StoreSettings()
     models: ModelsSettings = ModelsSettings()

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from serving.failure import StartError
-from serving.options import EngineSettings, GatewaySettings, ModelsSettings, Settings
+from serving.options import EngineSettings, GatewaySettings, ModelsSettings, Settings, StoreSettings
 
 if TYPE_CHECKING:
     from serving.engine.profile import Profile
@@ -25,6 +25,7 @@ __all__ = [
     "Loaded",
     "ModelsSettings",
     "Settings",
+    "StoreSettings",
     "load",
     "render",
 ]

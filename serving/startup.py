@@ -7,13 +7,14 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from serving.catalogue import TINY
+from serving.options import GatewaySettings
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,7 @@ class Ready:
             f"  pictures  {self.max_images} a request",
             f"  keys      {keys}",
             f"  admin     {self.admin_url}/metrics",
+            *([PRIVATE_CA] if self.url.startswith("https:") else []),
         ]
         if self.model == TINY:
             lines += ["", *TOY.splitlines()]
@@ -135,6 +137,9 @@ class Ready:
         return shlex.join([*words, "-d", json.dumps(body, separators=(",", ":"))])
 
 
+PRIVATE_CA = """\
+  TLS       signed by a CA of your own? curl takes --cacert CA.pem, Python and `serving verify`
+            read SSL_CERT_FILE=CA.pem"""
 TOY = """\
   This is the tiny model: the real architecture with 3.6 M parameters, trained on pictures of
   circles, squares and triangles, sums up to 40 and counting. Its answers are a toy's. On an NVIDIA
@@ -174,6 +179,15 @@ class Follower:
         if self._verbose:
             sys.stderr.writelines(f"{line}\n" for line in lines)
         return lines
+
+
+def api_url(gateway: GatewaySettings, certified: Sequence[str]) -> str:
+    """Return the API's address, by a name that its certificate holds, if it has one at all."""
+    host = url_host(gateway.host)
+    if gateway.tls_cert_file is None:
+        return f"http://{host}:{gateway.port}"
+    names = [name for name in certified if "*" not in name]
+    return f"https://{host if host in names or not names else url_host(names[0])}:{gateway.port}"
 
 
 def url_host(host: str) -> str:

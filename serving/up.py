@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,8 +23,10 @@ from serving.catalogue import TINY
 from serving.engine import arithmetic, launcher, weights
 from serving.engine.build import engine_mismatch, installed_builds
 from serving.engine.hardware import Machine, cpu_refusal, detect
-from serving.engine.socket import parse, private_folder
+from serving.engine.socket import GATEWAY, connection, parse, private_folder, take
 from serving.failure import Ended, StartError
+from serving.gateway import tls
+from serving.gateway.control import control_path
 from serving.gateway.keys import load_keys
 from serving.gateway.server import bind
 from serving.options import GatewaySettings, run_folder
@@ -62,8 +63,11 @@ def run(config: Path | None, *, verbose: bool) -> int:
         raise StartError(refusal, "`make check` still runs here.")
     if mismatch := engine_mismatch(selection.choice.gpus, installed_builds()):
         raise StartError(mismatch, "Run make serve, which sets up the other one.")
-    has_keys = len(load_keys(selection.loaded.settings.gateway)) > 0
+    with contextlib.closing(load_keys(selection.loaded.settings)) as ring:
+        has_keys = ring.needed
+    tls.Pair.read(selection.loaded.settings.gateway)
     _require_ports(selection.loaded.settings.gateway)
+    os.close(take(control_path(selection.loaded.settings), GATEWAY))
     private_folder(run_folder())
     _say_choice(selection)
     _check(selection, machine)
@@ -120,6 +124,8 @@ class Pair:
     ) -> None:
         self._selection = selection
         self._gateway_settings = selection.loaded.settings.gateway
+        pair = tls.Pair.read(self._gateway_settings)
+        self._certified = pair.names if pair else ()
         self._phases = phases
         self._verbose = verbose
         self._arguments = ["--config", str(config)] if config else []
@@ -198,7 +204,7 @@ class Pair:
     def _ready(self, admin: str, has_keys: bool) -> startup.Ready:
         gateway = self._gateway_settings
         return startup.Ready(
-            url=f"http://{startup.url_host(gateway.host)}:{gateway.port}",
+            url=startup.api_url(gateway, self._certified),
             admin_url=admin,
             model=self._selection.entry.id,
             names=self._selection.entry.names,
@@ -263,16 +269,9 @@ def _opened(path: Path) -> BinaryIO:
 
 def served_context(listen: str) -> int:
     """Ask a ready engine how many tokens a request may have."""
-    address = parse(listen)
-    connection = http.client.HTTPConnection("localhost", timeout=10)
-    if isinstance(address, Path):
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(address))
-    else:
-        connection = http.client.HTTPConnection(*address, timeout=10)
-    with contextlib.closing(connection):
-        connection.request("GET", "/v1/models")
-        return int(json.load(connection.getresponse())["data"][0]["max_model_len"])
+    with contextlib.closing(connection(parse(listen), 10)) as engine:
+        engine.request("GET", "/v1/models")
+        return int(json.load(engine.getresponse())["data"][0]["max_model_len"])
 
 
 def _answers(url: str) -> bool:

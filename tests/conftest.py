@@ -4,21 +4,36 @@ A skip for a missing part says how to get it: its reason ends in "enable: <comma
 """
 
 import os
+import tempfile
+import uuid
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 ENABLE = "enable: "
+MAX_WORKERS = 8
+
+pytest_plugins = ["tests.postgres"]
 
 # A company's proxy is not asked for what runs on this machine.
 for name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(name, None)
     os.environ.pop(name.upper(), None)
 
+# Nobody's own keys are read, also by what outlives one test.
+STATE = tempfile.TemporaryDirectory(prefix="state-")
+os.environ["XDG_STATE_HOME"] = STATE.name
+
 settings.register_profile("short", max_examples=60, deadline=None)
 settings.register_profile("long", max_examples=5000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one process more than there are processors: many tests wait for a clock."""
+    return min(len(os.sched_getaffinity(0)) + 1, MAX_WORKERS)
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +48,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "MODEL",
         ):
             monkeypatch.delenv(name)
+    # A folder of each test's own, made by whoever needs it.
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path(STATE.name) / uuid.uuid4().hex))
     yield
 
 

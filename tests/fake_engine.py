@@ -93,6 +93,7 @@ class FakeEngine:
         self.counts: list[Recorded] = []
         self.metrics = {"running": 0, "waiting": 0, "iterations": 0}
         self.works = False  # every look at its metrics finds a running request further on
+        self.deaf = False  # its pages are asked for and never come
         self.model = MODEL
         self._scripts: deque[Script] = deque()
         self._loop_factory = loop
@@ -184,6 +185,8 @@ class FakeEngine:
         await asyncio.gather(playing, watching, return_exceptions=True)
 
     async def _page(self, wire: Wire) -> None:
+        while self.deaf:  # noqa: ASYNC110  # it is set in another thread
+            await asyncio.sleep(0.05)
         pages = {"/health": "", "/metrics": self._metrics_page(), "/v1/models": self._models_page()}
         page = pages.get(wire.request.path, "")
         status = 200 if wire.request.path in pages else 404

@@ -14,6 +14,7 @@ from serving.settings import OPTIONS, SHORT_NAMES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+OPERATING = (ROOT / "deploy/README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -30,15 +31,15 @@ def results() -> ModuleType:
 
 def test_every_make_target_named_exists() -> None:
     """A reader can paste every `make` word."""
-    named = set(re.findall(r"(?:`|\$ |\s)make ([a-z-]+)", README)) - {"help"}
+    named = set(re.findall(r"(?:`|\$ |\s)make ([a-z-]+)", README + OPERATING)) - {"help"}
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
     assert named, "the README names no make target"
     assert named <= targets
 
 
 def test_every_sub_command_named_exists() -> None:
-    """`python -m serving …` in the README is what the program offers."""
-    named = set(re.findall(r"-m serving ([a-z]+)", README))
+    """`python -m serving …` in both pages is what the program offers."""
+    named = set(re.findall(r"-m serving ([a-z]+)", README + OPERATING))
     shown = subprocess.run(
         [sys.executable, "-m", "serving", "--help"],
         capture_output=True,
@@ -52,15 +53,16 @@ def test_every_sub_command_named_exists() -> None:
 
 def test_every_setting_named_exists() -> None:
     """Options and short variables in the README are those of the settings."""
-    named = set(re.findall(r"`((?:engine|gateway|models)\.[a-z_]+)`", README))
+    named = set(re.findall(r"`((?:engine|gateway|models|store)\.[a-z_]+)`", README + OPERATING))
     assert named
     assert named <= set(OPTIONS)
     assert all(f"`{name}`" in README or f"{name}=" in README for name in SHORT_NAMES)
 
 
-def test_the_results_table_is_that_of_the_result_files(results: ModuleType) -> None:
+def test_the_tables_are_those_of_the_result_files(results: ModuleType) -> None:
     """A figure in the README has a committed file behind it, and no file is missing there."""
-    assert results.filled(README, results.load()) == README, "run: python deploy/results/table.py"
+    filled = results.filled(README, results.load(), results.load_reliability())
+    assert filled == README, "run: python deploy/results/table.py"
 
 
 def test_a_figure_of_the_tiny_model_never_stands_without_its_name(

@@ -97,7 +97,7 @@ def start(launch: Launch) -> NoReturn:
         )
     address = socket.parse(launch.engine.listen)
     if isinstance(address, Path):
-        socket.take(address)
+        os.set_inheritable(socket.take(address), True)  # vLLM goes on holding it
     else:
         socket.require_free(*address)
     sys.stdout.flush()

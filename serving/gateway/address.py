@@ -9,11 +9,12 @@ from serving.failure import StartError
 
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_IPV6: Final = ipaddress.ip_network("2000::/3")
-# Public by their numbers, as some Pythons see them, but clouds answer there about the machine
-# itself: Oracle's metadata, Azure's wire server.
-CLOUDS_OWN: Final = (
-    ipaddress.ip_network("192.0.0.0/24"),
-    ipaddress.ip_network("168.63.129.16/32"),
+# Public by their numbers, as some Pythons see them, but not the Internet's.
+NOT_PUBLIC: Final = (
+    ipaddress.ip_network("192.0.0.0/24"),  # clouds' own: Oracle's metadata
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's wire server
+    ipaddress.ip_network("192.88.99.0/24"),  # relays into 6to4
+    ipaddress.ip_network("2001::/32"),  # Teredo: leads to an IPv4 address of its own choice
 )
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -47,7 +48,7 @@ class AddressRule:
             return True
         if found.version == 6 and found not in GLOBAL_IPV6:
             return False
-        if any(found in network for network in CLOUDS_OWN):
+        if any(found in network for network in NOT_PUBLIC):
             return False
         return found.is_global and not found.is_multicast
 

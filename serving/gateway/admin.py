@@ -1,16 +1,22 @@
 """The admin port: probes for Kubernetes, the gateway's metrics and the engine's."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from serving.gateway.answer_headers import with_security
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.envelope import openai
-from serving.gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from serving.gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from serving.gateway.exchange import Receive, Scope, Send
+from serving.gateway.head import check_head
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.upstream import Engine
+from serving.logs import describe
+
+logger = logging.getLogger(__name__)
 
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -25,12 +31,12 @@ class Admin:
         watch: EngineWatch,
         engine: Engine,
         metrics: GatewayMetrics,
-        draining: Callable[[], bool],
+        leaving: Callable[[], str | None],
     ) -> None:
         self._watch = watch
         self._engine = engine
         self._metrics = metrics
-        self._draining = draining
+        self._leaving = leaving
         self._pages: dict[str, Callable[[], Awaitable[Page]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -43,18 +49,20 @@ class Admin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of the admin port."""
         try:
+            check_head(scope)
             if scope["path"] not in self._pages:
                 raise NotFound(f"This port has {', '.join(self._pages)}.", code="unknown_url")
-            if scope["method"] != "GET":
-                raise MethodNotAllowed("Use GET.", "GET")
+            if scope["method"] not in {"GET", "HEAD"}:
+                raise MethodNotAllowed("Use GET.", "GET, HEAD")
             status, body, content_type = await self._pages[scope["path"]]()
-        except GatewayError as error:
-            status, content_type = error.status, "application/json"
-            body = openai(error, "")
+        except Exception as error:  # the one border: a scrape of any kind gets an answer
+            status, body = _refused(error)
+            content_type = "application/json"
         headers = [
             (b"content-type", content_type.encode()),
             (b"content-length", str(len(body)).encode()),
         ]
+        headers = with_security(headers, tls=False)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -62,15 +70,13 @@ class Admin:
         return _verdict(None)
 
     async def _readyz(self) -> Page:
-        if self._draining():
-            return _verdict("the gateway is shutting down")
-        return _verdict(None if self._watch.ready else "the engine does not answer")
+        return _verdict(self._leaving() or self._watch.unready())
 
     async def _startupz(self) -> Page:
-        return _verdict(None if self._watch.started else "the engine was not ready yet")
+        return _verdict(self._watch.unstarted())
 
     async def _livez(self) -> Page:
-        return _verdict(None if self._watch.alive else "the engine makes no progress")
+        return _verdict(self._watch.hung())
 
     async def _own_metrics(self) -> Page:
         return 200, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST
@@ -78,6 +84,13 @@ class Admin:
     async def _engine_metrics(self) -> Page:
         status, body, _ = await self._engine.get("/metrics")
         return status, body, CONTENT_TYPE_LATEST
+
+
+def _refused(error: Exception) -> tuple[int, bytes]:
+    if not isinstance(error, GatewayError):
+        logger.error("on the admin port: %s", describe(error))
+        error = InternalError("The gateway failed; its log says where.")
+    return error.status, openai(error, "")
 
 
 def _verdict(objection: str | None) -> Page:

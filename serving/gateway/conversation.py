@@ -23,6 +23,7 @@ from serving.gateway.chat_request import (
 from serving.gateway.errors import BadRequest, GatewayError
 from serving.gateway.media import Media, MediaFetcher
 from serving.gateway.reading import invalid
+from serving.gateway.workload import BYTES_PER_TOKEN
 from serving.options import GatewaySettings
 
 # What a chat template may add around messages and tools.
@@ -50,11 +51,25 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages ready for the engine, with an upper bound of their tokens, tools included."""
+    """Messages ready for the engine; their text, tools included, and the tokens of their media.
+
+    `media_tokens` is an upper bound.
+    """
 
     messages: list[dict[str, Any]]
     has_media: bool
-    max_prompt_tokens: int
+    text_bytes: int
+    media_tokens: int
+
+    @property
+    def max_prompt_tokens(self) -> int:
+        """Return an upper bound: no token is less than a byte."""
+        return self.text_bytes + TEMPLATE_TOKENS + self.media_tokens
+
+    @property
+    def likely_prompt_tokens(self) -> int:
+        """Return what the prompt has if its text is like others."""
+        return self.text_bytes // BYTES_PER_TOKEN + self.media_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,7 @@ async def read_conversation(
     text_bytes = body.length(text)
     text_bytes -= sum(body.length(place.url) for place in places)
     tokens = await _inline_all(places, body, media)
-    return Conversation(messages, bool(places), text_bytes + TEMPLATE_TOKENS + tokens)
+    return Conversation(messages, bool(places), text_bytes, tokens)
 
 
 def _rebuilt(message: Message, origin: str) -> dict[str, Any]:

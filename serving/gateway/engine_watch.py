@@ -2,35 +2,26 @@
 
 import asyncio
 import logging
-import time
+import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from serving.gateway.errors import EngineUnavailable, GatewayError
+from serving.gateway.engine_state import EngineState, Incarnation, Objection, Sample
+from serving.gateway.errors import EngineTimeout, EngineUnavailable, GatewayError
 from serving.gateway.upstream import Engine
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0
 READY_POLL_SECONDS: Final = 3.0
-# One slow page is not death, nor a reason to send clients away.
-SLOW_READINGS: Final = 2
 RUNNING: Final = (b"vllm:num_requests_running", b"vllm:num_requests_waiting")
+KV_CACHE_TOKENS: Final = re.compile(rb'vllm:cache_config_info\{[^}]*kv_cache_size_tokens="(\d+)"')
 ITERATIONS: Final = b"vllm:iteration_tokens_total_count"
-
-Incarnation = tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One reading of the engine's metrics."""
-
-    requests: float
-    iterations: float
+KV_CACHE_USAGE: Final = b"vllm:kv_cache_usage_perc"
+RETRY_SECONDS: Final = 5
 
 
 class _Model(msgspec.Struct):
@@ -42,57 +33,6 @@ class _Models(msgspec.Struct):
     data: list[_Model]
 
 
-class EngineState:
-    """Judges an engine from readings at given times; seconds of a monotonic clock.
-
-    An incarnation is the identity of the engine's socket: a restarted engine gets a new one, and
-    no verdict until it was ready. A hung one keeps its socket.
-    """
-
-    def __init__(self, watchdog_seconds: float) -> None:
-        self._limit = watchdog_seconds
-        self._sample: Sample | None = None
-        self._answered_at = 0.0
-        self._moved_at = 0.0
-        self._ready_as: Incarnation = None
-        self._was_ready = False
-        self._misses = 0
-        self.ready = False
-        self.started = False
-
-    def answered(self, now: float, sample: Sample, incarnation: Incarnation) -> None:
-        """Note a reading; the engine is ready."""
-        before, self._sample = self._sample, sample
-        idle = sample.requests == 0
-        if not self.ready or before is None or idle or sample.iterations != before.iterations:
-            self._moved_at = now
-        self._answered_at = now
-        self._misses = 0
-        self._ready_as = incarnation
-        self.ready = self.started = self._was_ready = True
-
-    def silent(self, *, gone: bool) -> None:
-        """Note that no reading came; `gone` means that nobody listens at all."""
-        self._misses += 1
-        if gone or self._misses > SLOW_READINGS:
-            self.ready = False
-        if gone:
-            self.started = False
-
-    def worked_within(self, now: float, seconds: float) -> bool:
-        """Say whether the engine has requests and got on with them in the last seconds."""
-        busy = self._sample is not None and self._sample.requests > 0
-        return self.ready and busy and now - self._moved_at < seconds
-
-    def alive(self, now: float, incarnation: Incarnation) -> bool:
-        """Give the watchdog's verdict."""
-        if not self._was_ready or (incarnation is not None and incarnation != self._ready_as):
-            return True
-        if now - self._answered_at >= self._limit:
-            return False
-        return now - self._moved_at < self._limit
-
-
 class EngineWatch:
     """Polls the engine and keeps its state, its context length and its model's name."""
 
@@ -101,26 +41,71 @@ class EngineWatch:
         self._model = model
         self._state = EngineState(watchdog_seconds)
         self._wake = asyncio.Event()
+        self._served: list[str] = []
+        self._restarts = 0
+        self._is_gone = True
+        self._objected = False
+        self._waiting = 0
+        self._trial: asyncio.Task[None] | None = None
         self.max_model_len: int | None = None
+        self.kv_cache_tokens: int | None = None
 
     @property
-    def ready(self) -> bool:
-        """Say whether the engine answers and serves the model that was promised."""
-        return self._state.ready
+    def answers_as(self) -> Incarnation:
+        """Return the identity of the engine that answers, None where none does."""
+        return self._state.answers_as if self._state.ready else None
 
     @property
-    def started(self) -> bool:
-        """Say whether the engine that runs now was ready once."""
-        return self._state.started
+    def present(self) -> Incarnation:
+        """Return the identity of the engine that has the socket now, started or not."""
+        if self._engine.listen.startswith("tcp://"):
+            return None if self._is_gone else (0, self._restarts)
+        try:
+            status = Path(self._engine.listen).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_ctime_ns
 
-    @property
-    def alive(self) -> bool:
-        """Say whether the watchdog leaves the engine alone."""
-        return self._state.alive(time.monotonic(), self._incarnation())
+    def unready(self) -> str | None:
+        """Return why the engine gets no requests, None if it gets them."""
+        if (reason := self.hung()) or self._state.ready:
+            return reason
+        if self._served:
+            return f"the engine serves {', '.join(self._served)}, not {self._model}"
+        return "the engine does not answer" if self._state.was_ready else self.unstarted()
+
+    def unstarted(self) -> str | None:
+        """Return why the engine that runs now does not count as started, None if it does."""
+        return None if self._state.started else "the engine was not ready yet"
+
+    def hung(self) -> str | None:
+        """Return why the watchdog gives the engine up, None if it does not."""
+        objection = self._objection()
+        if objection is None:
+            return None
+        seconds, requests = int(objection.seconds), self._waiting
+        if objection.why == "silent":
+            said = f"the engine's metrics have not answered for {seconds} s"
+        else:
+            said = f"the engine has computed nothing for {seconds} s"
+        return f"{said}, with {requests} {'request' if requests == 1 else 'requests'} to serve"
+
+    def timeout(self, phase: str) -> EngineTimeout | None:
+        """Return what ends a request that waits for a hung engine, None while it may wait."""
+        reason = self.hung()
+        return EngineTimeout(f"Given up: {reason} (phase: {phase}).") if reason else None
+
+    def require_sound(self) -> None:
+        """Raise EngineUnavailable where the engine is hung: waiting for it would be in vain."""
+        if self._objection() is not None:
+            raise EngineUnavailable(
+                "The engine is out of order. Please try again later.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
 
     def worked_within(self, seconds: float) -> bool:
         """Say whether the engine has requests and got on with them in the last seconds."""
-        return self._state.worked_within(time.monotonic(), seconds)
+        return self._state.worked_within(_now(), seconds)
 
     def look_now(self) -> None:
         """Poll ahead of time: a request has found the engine unwell."""
@@ -128,29 +113,52 @@ class EngineWatch:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        while True:
-            await self._poll()
-            self._wake.clear()
-            pause = READY_POLL_SECONDS if self.ready else POLL_SECONDS
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+        try:
+            while True:
+                await self._poll()
+                self._wake.clear()
+                pause = READY_POLL_SECONDS if self._state.ready else POLL_SECONDS
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause)
+        finally:
+            if self._trial is not None:
+                self._trial.cancel()
 
     async def _poll(self) -> None:
-        was_ready = self.ready
+        was_ready = self._state.ready
+        self._state.asked(_now())
         try:
-            if not was_ready and not await self._is_promised_model():
+            if was_ready or await self._is_promised_model():
+                status, body, _ = await self._engine.get("/metrics")
+                self._read(status, body)
+            else:
                 self._state.silent(gone=False)
-                return
-            status, body, _ = await self._engine.get("/metrics")
         except GatewayError as error:
-            self._state.silent(gone=isinstance(error, EngineUnavailable))
-            self._log(was_ready)
-            return
-        if status == 200:
-            self._state.answered(time.monotonic(), read_sample(body), self._incarnation())
-        else:
-            self._state.silent(gone=False)
+            gone = isinstance(error, EngineUnavailable)
+            self._restarts += gone and not self._is_gone
+            self._is_gone = gone
+            self._state.silent(gone=gone)
         self._log(was_ready)
+
+    def _read(self, status: int, body: bytes) -> None:
+        self._is_gone = False
+        if status != 200:
+            self._state.silent(gone=False)
+            return
+        if not self._state.ready:
+            self.kv_cache_tokens = read_kv_cache_tokens(body)
+        self._state.answered(_now(), read_sample(body), self.present, self._engine.in_flight)
+        if self._state.hung and (self._trial is None or self._trial.done()):
+            self._trial = asyncio.create_task(self._try())
+
+    async def _try(self) -> None:
+        """Ask a hung engine for one token: it got on once it has answered, and no client waits."""
+        fields = {"model": self._model, "prompt": [1], "max_tokens": 1}
+        with suppress(GatewayError):
+            body = [msgspec.json.encode(fields)]
+            async with self._engine.post("/v1/completions", body, "watchdog") as response:
+                await response.read()
+        self._wake.set()
 
     async def _is_promised_model(self) -> bool:
         status, body, _ = await self._engine.get("/v1/models")
@@ -163,24 +171,35 @@ class EngineWatch:
         for model in models:
             if model.id == self._model:
                 self.max_model_len = model.max_model_len
+                self._served = []
                 return True
-        logger.warning("the engine serves %s, not %s", [m.id for m in models], self._model)
+        self._served = [model.id for model in models]
+        logger.warning("the engine serves %s, not %s", self._served, self._model)
         return False
 
-    def _incarnation(self) -> Incarnation:
-        if self._engine.listen.startswith("tcp://"):
-            return None
-        try:
-            status = Path(self._engine.listen).stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_ctime_ns
+    def _objection(self) -> Objection | None:
+        objection = self._state.objection(_now(), None)
+        objection = objection and self._state.objection(_now(), self.present)
+        # Those that were there when it hung: the verdict ends them.
+        waiting = self._waiting or max(self._state.requests, self._engine.in_flight)
+        self._waiting = waiting if objection else 0
+        return objection
 
     def _log(self, was_ready: bool) -> None:
-        if self.ready and not was_ready:
+        if self._state.ready and not was_ready:
             logger.info("the engine is ready, context %s tokens", self.max_model_len)
-        elif was_ready and not self.ready:
+        elif was_ready and not self._state.ready:
             logger.warning("the engine does not answer any more")
+        reason = self.hung()
+        if reason and not self._objected:
+            logger.error("%s: its requests end, new ones are refused until it works", reason)
+        elif self._objected and not reason:
+            logger.warning("the engine works again, or another one starts")
+        self._objected = reason is not None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def read_sample(metrics: bytes) -> Sample:
@@ -188,7 +207,14 @@ def read_sample(metrics: bytes) -> Sample:
     return Sample(
         requests=sum(_total(metrics, name) for name in RUNNING),
         iterations=_total(metrics, ITERATIONS),
+        kv_cache_usage=_total(metrics, KV_CACHE_USAGE),
     )
+
+
+def read_kv_cache_tokens(metrics: bytes) -> int | None:
+    """Return how many tokens the engine's KV cache holds, None where its page does not say."""
+    found = KV_CACHE_TOKENS.search(metrics)
+    return int(found[1]) if found else None
 
 
 def _total(metrics: bytes, name: bytes) -> float:

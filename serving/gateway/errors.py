@@ -3,17 +3,23 @@
 GatewayError
   BadRequest            400
   Unauthorized          401
+  Forbidden             403  the key may not do this
   NotFound              404
   MethodNotAllowed      405
   BodyTooSlow           408
   BodyTooLarge          413
-  Overloaded            429  the engine's queue is full
+  TargetTooLong         414  the path with its query
+  Overloaded            429  more is asked of the server than it can do soon
+  RateLimited           429  more is asked with one key than it may
+  HeadTooLarge          431  the headers
   EngineRefused         4xx  the engine's own verdict on the request
   InternalError         500
   EngineFailed          502  the engine broke off or answered what cannot be relayed
   EngineUnavailable     503  nobody listens, or the connection broke before an answer
+  TooManyConnections    503
   ShuttingDown          503
   EngineTimeout         504  names the phase
+  DeadlineExceeded      504  the request's own deadline
 ClientLost              nobody is left to answer
 """
 
@@ -66,6 +72,13 @@ class Unauthorized(GatewayError):
         return [(b"www-authenticate", b"Bearer")]
 
 
+class Forbidden(GatewayError):
+    """The key is known, and may not do this."""
+
+    status = 403
+    code = "permission_denied"
+
+
 class NotFound(GatewayError):
     """No such route or model."""
 
@@ -102,13 +115,50 @@ class BodyTooLarge(GatewayError):
     code = "payload_too_large"
 
 
+class TargetTooLong(GatewayError):
+    """The path with its query is over the limit."""
+
+    status = 414
+    code = "uri_too_long"
+
+
+class HeadTooLarge(GatewayError):
+    """The headers are over the limit."""
+
+    status = 431
+    code = "headers_too_large"
+
+
 class Overloaded(GatewayError):
-    """The engine takes no more requests for now."""
+    """The server can do no more for now."""
 
     status = 429
     type = "rate_limit_error"
     code = "engine_overloaded"
     outcome = "rejected"
+
+
+class RateLimited(GatewayError):
+    """The key's own limit is reached."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    outcome = "rate_limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: int | None = None,
+        limits: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.limits = limits
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Tell when to come back, and what is left of the key's limits."""
+        return [*super().headers(), *self.limits]
 
 
 class EngineRefused(GatewayError):
@@ -146,6 +196,15 @@ class EngineUnavailable(GatewayError):
     outcome = "engine_unavailable"
 
 
+class TooManyConnections(GatewayError):
+    """The server holds all the connections it can."""
+
+    status = 503
+    type = "server_error"
+    code = "too_many_connections"
+    outcome = "rejected"
+
+
 class ShuttingDown(GatewayError):
     """The gateway is on its way out."""
 
@@ -161,6 +220,15 @@ class EngineTimeout(GatewayError):
     status = 504
     type = "server_error"
     code = "engine_timeout"
+    outcome = "timeout"
+
+
+class DeadlineExceeded(GatewayError):
+    """The request was not finished by its deadline."""
+
+    status = 504
+    type = "server_error"
+    code = "deadline_exceeded"
     outcome = "timeout"
 
 

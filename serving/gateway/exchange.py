@@ -4,13 +4,14 @@ import asyncio
 import logging
 import re
 import time
-import traceback
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from serving.gateway import envelope
 from serving.gateway.answer import Usage
+from serving.gateway.answer_headers import Headers, with_security
 from serving.gateway.dialect import Dialect, dialect_of
 from serving.gateway.envelope import Envelope
 from serving.gateway.errors import (
@@ -18,54 +19,61 @@ from serving.gateway.errors import (
     BodyTooLarge,
     BodyTooSlow,
     ClientLost,
+    DeadlineExceeded,
     GatewayError,
     InternalError,
 )
 from serving.gateway.interruption import Interruption, Phase
+from serving.gateway.key import ANYBODY
+from serving.gateway.memory_budget import MemoryBudget
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.stream import Seen
 from serving.gateway.view import View
+from serving.logs import describe
 from serving.options import GatewaySettings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("serving.gateway.access")
 
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+TIMEOUT_HEADER: Final = b"x-request-timeout"
+SECONDS: Final = re.compile(rb"\d{1,9}(?:\.\d{1,9})?")
 LAST_WORDS_SECONDS: Final = 2.0
-MAX_APP_BYTES: Final = 128
 JSON: Final = [(b"content-type", b"application/json")]
 EVENT_STREAM: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all exchanges of a gateway share."""
+
+    limits: GatewaySettings
+    metrics: GatewayMetrics
+    memory: MemoryBudget
 
 
 class Exchange:
     """One HTTP request on its way through the gateway."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        *,
-        gateway: GatewaySettings,
-        metrics: GatewayMetrics,
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, common: Common) -> None:
+        gateway = common.limits
+        self.memory = common.memory.share()
         self._receive = receive
         self._send = send
         self._gateway = gateway
-        self._metrics = metrics
+        self._metrics = common.metrics
         self._abort: Callable[[], None] = scope["state"]["abort"]
+        self.tls = scope["scheme"] == "https"
         self._reader = Phase(gateway.stalled_reader_seconds, lambda: ClientLost("reader_stalled"))
         self._watcher: asyncio.Task[None] | None = None
-        self._started_at = time.perf_counter()
+        self.started_at = time.perf_counter()
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._accepted_id()
@@ -77,6 +85,8 @@ class Exchange:
         self.status = 0
         self.streaming = False
         self.outcome = "ok"
+        self.key = ANYBODY
+        self.headers_out: Headers = []
         self.seen = Seen()
         self.first_token_seconds: float | None = None
         self.first_answer_seconds: float | None = None
@@ -103,6 +113,7 @@ class Exchange:
             if size > 2 * limit:
                 break
             if size <= limit:
+                self.memory.take(len(message["body"]))
                 body += message["body"]
         if size > limit:
             raise self._too_large()
@@ -110,6 +121,26 @@ class Exchange:
         self.interruption.leave()
         self._watcher = asyncio.create_task(self._watch_client())
         return body
+
+    def limit_time(self) -> None:
+        """Set the deadline, the server's or the client's own; raises BadRequest."""
+        limit = self._gateway.max_request_seconds
+        asked = self.headers.get(TIMEOUT_HEADER)
+        if asked is not None:
+            if not SECONDS.fullmatch(asked) or not float(asked):
+                raise BadRequest(
+                    "The header X-Request-Timeout is no number of seconds above 0. Correct it, or "
+                    "leave it out.",
+                    code="invalid_value",
+                )
+            limit = float(asked) if limit is None else min(limit, float(asked))
+        if limit is not None:
+            self.interruption.limit(
+                limit,
+                lambda: DeadlineExceeded(
+                    f"The answer was not finished within {limit:g} seconds, the request's deadline."
+                ),
+            )
 
     async def stream(self, data: bytes, *, last: bool = False) -> None:
         """Send a piece of a stream; from the first one on, errors are events.
@@ -138,7 +169,7 @@ class Exchange:
             # Only a client's JSON is nested; what could just be read may be too deep to be written.
             error = BadRequest("The request's JSON is nested too deeply.", code="invalid_json")
         if not isinstance(error, GatewayError):
-            _log_fault(self.request_id, error)
+            logger.error("in request %s: %s", self.request_id, describe(error))
             error = InternalError("The gateway failed. The operator's log has the request's id.")
         self.outcome = error.outcome
         try:
@@ -155,7 +186,7 @@ class Exchange:
 
     def note(self, seen: Seen) -> None:
         """Take the times of the first tokens from what the scan has seen."""
-        elapsed = time.perf_counter() - self._started_at
+        elapsed = time.perf_counter() - self.started_at
         self.seen = seen
         if self.first_token_seconds is None and seen.first_token:
             self.first_token_seconds = elapsed
@@ -166,7 +197,8 @@ class Exchange:
         """Close the books: once for every request, however it ended."""
         if self._watcher is not None:
             self._watcher.cancel()
-        duration = time.perf_counter() - self._started_at
+        self.memory.give_back()
+        duration = time.perf_counter() - self.started_at
         metrics = self._metrics
         metrics.requests.labels(self.route, self.outcome).inc()
         metrics.duration.labels(self.route).observe(duration)
@@ -182,7 +214,6 @@ class Exchange:
             extra={
                 "request_id": self.request_id,
                 "route": self.route,
-                "app": _app(self.headers),
                 "status": self.status,
                 "outcome": self.outcome,
                 "finish_reason": self.seen.finish_reason,
@@ -198,11 +229,12 @@ class Exchange:
         self.status = status
         self.interruption.enter(self._reader)
         request_id = self.request_id.encode()
-        headers = [*headers, (b"x-request-id", request_id)]
+        headers = [*headers, *self.headers_out, (b"x-request-id", request_id)]
         if self.dialect.is_openrouter:
             headers.append((b"x-generation-id", b"gen-" + request_id.removeprefix(b"req_")))
         if self.envelope is envelope.anthropic:
             headers.append((b"request-id", request_id))
+        headers = with_security(headers, tls=self.tls)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _hang_up(self) -> None:
@@ -220,7 +252,7 @@ class Exchange:
         allowed = (
             self._gateway.header_timeout_seconds + size / self._gateway.min_body_bytes_per_second
         )
-        elapsed = time.perf_counter() - self._started_at
+        elapsed = time.perf_counter() - self.started_at
         rate = self._gateway.min_body_bytes_per_second
         return Phase(
             max(0.0, allowed - elapsed),
@@ -230,9 +262,8 @@ class Exchange:
     def _check_encoding(self) -> None:
         encoding = self.headers.get(b"content-encoding", b"identity").lower()
         if encoding not in {b"identity", b""}:
-            shown = encoding[:32].decode("ascii", "replace")
             raise BadRequest(
-                f"The request body is packed as {shown}. Send it plain, without Content-Encoding.",
+                "The request body is packed. Send it plain, without Content-Encoding.",
                 code="invalid_value",
             )
 
@@ -247,26 +278,12 @@ class Exchange:
         return f"req_{uuid.uuid4().hex}"
 
 
-def _app(headers: dict[bytes, bytes]) -> str | None:
-    """Return the name an application gives itself, in the headers OpenRouter's clients send."""
-    for name in (b"x-openrouter-title", b"x-title", b"http-referer"):
-        if value := headers.get(name):
-            return value[:MAX_APP_BYTES].decode("utf-8", "replace")
-    return None
-
-
 def _error_headers(error: GatewayError) -> Headers:
     headers = [*JSON, *error.headers()]
     if error.status in {408, 413, 503}:
         # The rest of a refused body, or a server on its way out, is no ground for another request.
         headers.append((b"connection", b"close"))
     return headers
-
-
-def _log_fault(request_id: str, error: BaseException) -> None:
-    """Log where the gateway failed; the exception's own words may hold a client's text."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s in request %s\n%s", type(error).__name__, request_id, where)
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -31,7 +31,9 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
     """Serve one chat request, whichever dialect it came in."""
     request = question.request
     _check_form(request)
-    conversation = await read_conversation(question, served.media, served.limits)
+    conversation = await read_conversation(
+        question, served.media.within(exchange.memory), served.limits
+    )
     plan = await _plan(served, exchange, question, conversation)
     # Before the answer there is a thought, which no stop text may end: the gateway matches them.
     stop = None
@@ -40,6 +42,8 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
             request.stops, request.choices, included=bool(request.include_stop_str_in_output)
         )
     fields = _engine_fields(served, request, conversation, plan, stop)
+    if rank := exchange.key.priority.rank:
+        fields["priority"] = rank
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/chat/completions",
@@ -51,8 +55,15 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
         choices=request.choices,
         stop=stop,
     )
+    work = served.admission.forecast.work(
+        conversation.likely_prompt_tokens,
+        plan.max_tokens,
+        thinking_token_budget=plan.thinking_token_budget,
+        sequences=request.choices,
+    )
     try:
-        await served.relay.serve(exchange, upstream)
+        async with served.admission.admit(exchange, work):
+            await served.relay.serve(exchange, upstream)
     except EngineRefused as error:
         name_grammar(error, request.grammar)
         raise

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +12,14 @@ from typing import Self
 class Phase:
     """Something a request waits for, how long at most, and the error when it does not come.
 
-    `goes_on(seconds)` may say that the wait is worth another round: the engine computes.
+    `goes_on(seconds)` may say that the wait is worth another round: the engine computes. `in_vain`
+    may give the error that ends it at once.
     """
 
     seconds: float
     error: Callable[[], Exception]
     goes_on: Callable[[float], bool] | None = None
+    in_vain: Callable[[], Exception | None] | None = None
 
 
 class Interruption:
@@ -31,6 +34,8 @@ class Interruption:
         self._task: asyncio.Task[object] | None = None
         self._phase: Phase | None = None
         self._due = 0.0
+        self._deadline: Callable[[], Exception] = TimeoutError
+        self._ends_at = inf
         self._error: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -58,9 +63,17 @@ class Interruption:
         """Wait for nothing that has a deadline here."""
         self._phase = None
 
+    def limit(self, seconds: float, error: Callable[[], Exception]) -> None:
+        """Set a deadline from now on that holds through all phases."""
+        self._deadline, self._ends_at = error, self._loop.time() + seconds
+
     def check(self, now: float) -> None:
-        """Interrupt if the present phase is overdue."""
+        """Interrupt if the deadline has come, or the present phase is overdue."""
+        if now >= self._ends_at:
+            self.interrupt(self._deadline())
         phase = self._phase
+        if phase is not None and phase.in_vain is not None and (error := phase.in_vain()):
+            self.interrupt(error)
         if phase is None or now < self._due:
             return
         if phase.goes_on is not None and phase.goes_on(phase.seconds):
@@ -68,8 +81,13 @@ class Interruption:
         else:
             self.interrupt(phase.error())
 
-    def interrupt(self, error: Exception) -> None:
-        """Raise the error inside the block; the first one counts, and none after its end."""
-        if self._task is not None and self._error is None:
-            self._error = error
-            self._task.cancel()
+    def interrupt(self, error: Exception) -> bool:
+        """Raise the error inside the block; the first one counts, and none after its end.
+
+        Say whether this one counts.
+        """
+        if self._task is None or self._error is not None:
+            return False
+        self._error = error
+        self._task.cancel()
+        return True

@@ -1,13 +1,18 @@
 """Pictures and videos of a request: taken inline or fetched, checked, ready for the engine."""
 
 import asyncio
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from serving.gateway.base64_text import NotBase64, decoded_bytes, encode_base64, heads, plain_base64
 from serving.gateway.body import Piece
 from serving.gateway.download import Downloader
+from serving.gateway.inspection.finding import Refused
+from serving.gateway.inspection.pool import InspectionPool
 from serving.gateway.media_kind import PICTURE, VIDEO, Place
+from serving.gateway.memory_budget import Share
 from serving.gateway.picture import (
     MAX_SIDE_RATIO,
     Size,
@@ -15,8 +20,8 @@ from serving.gateway.picture import (
     picture_size,
     picture_tokens,
 )
-from serving.gateway.video import VIDEO_TOKENS, video_format
-from serving.options import GatewaySettings
+from serving.gateway.video import FRAMES_PER_TOKEN, MAX_FRAMES, Video, video_format
+from serving.options import EngineSettings, GatewaySettings
 
 MAX_URL_BYTES: Final = 8192
 
@@ -31,33 +36,63 @@ class Media:
 
 
 class MediaFetcher:
-    """Turns the URLs of a request's pictures and videos into checked base64."""
+    """Turns the URLs of a request's pictures and videos into checked base64.
 
-    def __init__(self, gateway: GatewaySettings) -> None:
+    `engine` says how it samples and scales videos.
+    """
+
+    def __init__(self, gateway: GatewaySettings, engine: EngineSettings | None = None) -> None:
         self._limits = gateway
+        self._engine = engine or EngineSettings()
         self._web = Downloader(gateway)
+        self._inspection = InspectionPool(gateway)
+        self._take: Callable[[int], None] = lambda size: None
 
     async def open(self) -> None:
         """Get ready to fetch; needs a running loop."""
         await self._web.open()
 
     async def close(self) -> None:
-        """Give up all connections."""
+        """Give up all connections and end the workers."""
         await self._web.close()
+        self._inspection.close()
+
+    def within(self, memory: Share) -> Self:
+        """Return this fetcher for one request: its downloads take from the request's memory."""
+        bound = copy.copy(self)
+        bound._take = lambda size: memory.take(size * 4 // 3 + 4)
+        return bound
 
     async def picture(self, head: str, literal: Piece, param: str) -> Media:
         """Return the picture behind a URL as Body.literal splits it; raises BadRequest."""
         place = Place(PICTURE, param)
         base64 = await self._base64(head, literal, place)
-        media_type = _media_type(base64, place)
-        width, height = self._checked(await _size(base64), place)
-        return Media(media_type, base64, picture_tokens(width, height))
+        form = _format(base64, place)
+        self._check_size(await _size(base64), place)  # before a worker's memory is spent on it
+        found = await self._look(form, base64, place)
+        size = int(found["width"]), int(found["height"])
+        self._check_size(size, place)  # a file can say two
+        return Media(PICTURE.types[form], base64, picture_tokens(*size))
 
     async def video(self, head: str, literal: Piece, param: str) -> Media:
         """Return the video behind a URL as Body.literal splits it; raises BadRequest."""
         place = Place(VIDEO, param)
         base64 = await self._base64(head, literal, place)
-        return Media(_media_type(base64, place), base64, VIDEO_TOKENS)
+        form = _format(base64, place)
+        found = await self._look(form, base64, place)
+        video = Video(
+            int(found["width"]), int(found["height"]), int(found["frames"]), found["rate"]
+        )
+        self._check_size((video.width, video.height), place)
+        self._check_frames(video, place)
+        tokens = video.tokens(self._engine.max_video_frames, self._engine.max_video_pixels)
+        return Media(VIDEO.types[form], base64, tokens)
+
+    async def _look(self, form: str, base64: Piece, place: Place) -> dict[str, float]:
+        try:
+            return await self._inspection.look(form, base64)
+        except Refused as refused:
+            raise place.error(refused.code, refused.what) from None
 
     async def _base64(self, head: str, literal: Piece, place: Place) -> Piece:
         if head[:5].lower() == "data:":
@@ -72,7 +107,7 @@ class MediaFetcher:
             raise place.error(
                 "invalid_{}_url", "must be an http:, https: or data:…;base64, URL. Send one."
             )
-        return await encode_base64(await self._web.fetch(url, place))
+        return await encode_base64(await self._web.fetch(url, place, self._take))
 
     async def _inline(self, literal: Piece, place: Place) -> Piece:
         try:
@@ -85,36 +120,54 @@ class MediaFetcher:
             raise place.too_large(self._limits.max_media_bytes)
         return base64
 
-    def _checked(self, size: Size | None, place: Place) -> Size:
+    def _check_size(self, size: Size | None, place: Place) -> None:
+        noun = place.kind.noun
         if size is None:
             raise place.error(
                 "{}_parse_error",
-                "holds a picture cut off or damaged before its size. Send the whole file.",
+                f"holds a {noun} cut off or damaged before its size. Send the whole file.",
             )
         said = f"is {size[0]} × {size[1]} pixels; "
         limit = self._limits.max_image_side
         if max(size) > limit:
             raise place.error("{}_too_large", f"{said}the limit is {limit} a side. Scale it down.")
         if min(size) < 1:
-            raise place.error("{}_too_small", f"{said}the least is 1 a side. Send another picture.")
+            raise place.error("{}_too_small", f"{said}the least is 1 a side. Send another {noun}.")
         if max(size) > MAX_SIDE_RATIO * min(size):
             raise place.error(
                 "{}_too_small",
                 f"{said}one side is at most {MAX_SIDE_RATIO} times the other. Crop it.",
             )
-        return size
+
+    def _check_frames(self, video: Video, place: Place) -> None:
+        if video.frames < FRAMES_PER_TOKEN:
+            raise place.error("{}_too_small", "has a single frame. Send it as a picture.")
+        if video.frames > MAX_FRAMES:
+            raise place.error(
+                "{}_too_large",
+                f"has {video.frames} frames; the limit is {MAX_FRAMES}. Shorten it.",
+            )
+        needed = video.decoded_bytes(self._engine.max_video_frames)
+        limit = self._limits.max_video_decoded_bytes
+        if needed > limit:
+            raise place.error(
+                "{}_too_large",
+                f"is {video.width} × {video.height} pixels and "
+                f"{video.frames / video.rate:.0f} seconds long, which takes {needed} bytes when "
+                f"decoded; the limit is {limit}. Scale it down or shorten it.",
+            )
 
 
-def _media_type(base64: Piece, place: Place) -> str:
-    """Return the type that the first bytes show, or say what they are instead."""
+def _format(base64: Piece, place: Place) -> str:
+    """Return the served format that the first bytes show, or say what they are instead."""
     head = next(heads(base64), b"")
     name = picture_format(head) or video_format(head)
     if name is None:
         raise place.error(
             "{}_parse_error", f"holds no readable {place.kind.noun}; {place.kind.served}."
         )
-    if media_type := place.kind.types.get(name):
-        return media_type
+    if name in place.kind.types:
+        return name
     for other in (PICTURE, VIDEO):
         if name in other.types:
             raise place.error(

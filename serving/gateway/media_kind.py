@@ -1,7 +1,7 @@
 """Pictures and videos as kinds of media: their words, formats and error codes.
 
 image_parse_error, unsupported_image_format, image_too_large, image_too_small, invalid_image_url,
-image_not_found, image_download_failed; the same with `video`, which has no video_too_small.
+image_not_found, image_download_failed; the same with `video`.
 """
 
 from collections.abc import Mapping

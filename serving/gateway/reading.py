@@ -51,6 +51,10 @@ SCHEMAS: Final = ("response_format", "structured_outputs", "tools")
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key` in `)?\$\.?(?P<where>.*)`)?", re.DOTALL)
 UNKNOWN_VALUE: Final = "used: Invalid "
+# A short word is a name that a closed list lacks; what is longer may be a text or a key.
+OWN_VALUE: Final = re.compile(
+    r"\A(Invalid (?:enum )?value)(?! ['\"][\w-]{1,20}['\"]\Z).*", re.DOTALL
+)
 MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 
@@ -146,7 +150,7 @@ def _fault(error: Exception) -> str:
 def _invalid(message: str) -> BadRequest:
     found = WHERE.fullmatch(message)
     what, where = (found["what"], found["where"] or "") if found else (message, "")
-    what = _short(what, 200)
+    what = _short(OWN_VALUE.sub(r"\1", what), 200)
     if absent := MISSING.match(what):
         return missing(f"{where}.{absent['name']}".lstrip("."))
     if what.startswith("Expected `null`") and where.startswith("messages["):

@@ -75,12 +75,20 @@ class Relay:
         self._watch = watch
         # A whole answer, or a first token behind a queue, takes as long as the engine works on it.
         self._first_byte = Phase(
-            idle_timeout_seconds, _too_slow("first byte", idle_timeout_seconds), watch.worked_within
+            idle_timeout_seconds,
+            _too_slow("first byte", idle_timeout_seconds),
+            goes_on=watch.worked_within,
+            in_vain=lambda: watch.timeout("first byte"),
         )
-        self._between = Phase(idle_timeout_seconds, _too_slow("stream", idle_timeout_seconds))
+        self._between = Phase(
+            idle_timeout_seconds,
+            _too_slow("stream", idle_timeout_seconds),
+            in_vain=lambda: watch.timeout("stream"),
+        )
 
     async def serve(self, exchange: Exchange, request: EngineRequest) -> None:
         """Serve one request; raises what the client is to be told."""
+        self._watch.require_sound()
         exchange.interruption.enter(self._first_byte)
         exchange.view = request.view
         try:
@@ -88,18 +96,20 @@ class Relay:
                 request.path, request.body, exchange.request_id
             ) as response:
                 request.body.clear()  # the engine has it, and an answer may take minutes
+                exchange.memory.give_back()
                 if request.stream:
                     await self._stream(exchange, response, request)
                 elif request.stop is not None:
                     await self._assembled(exchange, response, request, request.stop)
                 else:
                     await self._whole(exchange, response, request)
-        except EngineUnavailable:
+        except (EngineUnavailable, EngineFailed):
             self._watch.look_now()
             raise
 
     async def count(self, exchange: Exchange, body: Sequence[Piece]) -> int:
         """Return how many tokens the engine makes of messages, pictures included."""
+        self._watch.require_sound()
         exchange.interruption.enter(self._first_byte)
         async with self._engine.post("/tokenize", body, exchange.request_id) as response:
             answer = await response.read()

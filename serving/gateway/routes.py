@@ -8,10 +8,11 @@ from typing import Final
 from serving.gateway import envelope
 from serving.gateway.api.chat import chat_completions
 from serving.gateway.api.completions import completions
+from serving.gateway.api.keys import list_keys, show_key
 from serving.gateway.api.messages import count_tokens, messages
 from serving.gateway.api.models import list_models, show_model
 from serving.gateway.api.responses import responses
-from serving.gateway.dialect import DIALECTS, dialect_of
+from serving.gateway.dialect import DIALECTS, OPENROUTER, Dialect, dialect_of
 from serving.gateway.docs.endpoint import show_document, show_page
 from serving.gateway.envelope import Envelope
 from serving.gateway.errors import MethodNotAllowed, NotFound
@@ -33,6 +34,8 @@ class Route:
     endpoint: Endpoint
     envelope: Envelope | None = None
     needs_key: bool = True
+    generates: bool = False
+    dialects: tuple[Dialect, ...] = DIALECTS
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -41,12 +44,14 @@ class Route:
 
 
 ROUTES: Final = {
-    "/chat/completions": Route("chat_completions", "POST", chat_completions),
-    "/completions": Route("completions", "POST", completions),
-    "/messages": Route("messages", "POST", messages, envelope.anthropic),
+    "/chat/completions": Route("chat_completions", "POST", chat_completions, generates=True),
+    "/completions": Route("completions", "POST", completions, generates=True),
+    "/messages": Route("messages", "POST", messages, envelope.anthropic, generates=True),
     "/messages/count_tokens": Route("count_tokens", "POST", count_tokens, envelope.anthropic),
-    "/responses": Route("responses", "POST", responses),
+    "/responses": Route("responses", "POST", responses, generates=True),
     "/models": Route("models", "GET", list_models),
+    "/key": Route("key", "GET", show_key, dialects=(OPENROUTER,)),
+    "/keys": Route("keys", "GET", list_keys, dialects=(OPENROUTER,)),
 }
 PAGES: Final = {
     "/docs": Route("docs", "GET", show_page, needs_key=False),
@@ -62,19 +67,20 @@ def find_route(path: str) -> Route:
         rest = path.removeprefix(dialect.base)
         if rest == path:
             continue
-        if rest in ROUTES:
+        if rest in ROUTES and dialect in ROUTES[rest].dialects:
             return ROUTES[rest]
         model = rest.removeprefix("/models/")
         if model and model != rest:
             return Route("models", "GET", partial(show_model, name=model))
-    paths = ", ".join(f"{dialect_of(path).base}{rest}" for rest in ROUTES)
-    raise NotFound(f"Unknown route {path[:128]}. This server has {paths}.", code="unknown_url")
+    dialect = dialect_of(path)
+    known = (rest for rest, route in ROUTES.items() if dialect in route.dialects)
+    paths = ", ".join(dialect.base + rest for rest in known)
+    raise NotFound(f"Unknown route. This server has {paths}.", code="unknown_url")
 
 
-def check_method(route: Route, method: str, path: str) -> None:
+def check_method(route: Route, method: str) -> None:
     """Raise MethodNotAllowed unless the route takes the method."""
     if method not in route.methods:
         raise MethodNotAllowed(
-            f"Not allowed to {method} on {path[:128]}; use {route.method}.",
-            ", ".join(route.methods),
+            f"This route does not take that method; use {route.method}.", ", ".join(route.methods)
         )

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from serving.catalogue import ModelEntry
+from serving.gateway.admission import Admission
 from serving.gateway.body import Body
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import NotFound
+from serving.gateway.errors import Forbidden, NotFound
 from serving.gateway.exchange import Exchange
+from serving.gateway.keys import KeyRing
 from serving.gateway.media import MediaFetcher
 from serving.gateway.relay import Relay
 from serving.options import GatewaySettings
@@ -24,8 +26,10 @@ class ServedModel:
     entry: ModelEntry
     limits: GatewaySettings
     watch: EngineWatch
+    admission: Admission
     relay: Relay
     media: MediaFetcher
+    keys: KeyRing
     created: int
 
     def check_name(self, name: str | None) -> None:
@@ -34,6 +38,20 @@ class ServedModel:
             raise NotFound(
                 f"The model '{name[:128]}' does not exist here; this server has '{self.entry.id}'.",
                 code="model_not_found",
+                param="model",
+            )
+
+    def check_model(self, exchange: Exchange, name: str | None) -> None:
+        """Accept one of the model's names, or none, from a key that may use it.
+
+        Raises NotFound or Forbidden.
+        """
+        self.check_name(name)
+        models = exchange.key.models
+        if models and not set(models) & set(self.entry.names):
+            raise Forbidden(
+                f"This key may use {', '.join(models)}, not '{self.entry.id}'. Ask this server's "
+                "operator for another.",
                 param="model",
             )
 

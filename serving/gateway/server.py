@@ -1,30 +1,30 @@
-"""Both ports of the gateway in one process: sockets, connections, signals and the way out."""
+"""The ports and the control socket in one process: connections, signals and the way out."""
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.catalogue import ModelEntry
-from serving.failure import StartError
+from serving.failure import Ended, StartError
 from serving.gateway.app import Gateway, create_app
+from serving.gateway.control import control_listener
+from serving.gateway.descriptors import bearable_connections
+from serving.gateway.http_server import Server
+from serving.logs import describe, log_loop_fault
 from serving.options import GatewaySettings, Settings
 
 logger = logging.getLogger(__name__)
 
-MAX_HEADER_BYTES: Final = 64 * 1024
-# Longer than the pauses of usual clients, so that they, not we, end an idle connection.
-KEEP_ALIVE_SECONDS: Final = 75
-# What is left of connections after the drain: an error event on its way, an idle keep-alive.
-LAST_WORDS_SECONDS: Final = 3
+# Of the admin port and of the control socket, beside the clients of the API.
+OWN_CONNECTIONS: Final = 32
 
 
 def run(settings: Settings, entry: ModelEntry) -> int:
@@ -38,7 +38,11 @@ def run(settings: Settings, entry: ModelEntry) -> int:
 
 
 async def _run(settings: Settings, entry: ModelEntry) -> int:
+    asyncio.get_running_loop().set_exception_handler(log_loop_fault)
     gateway = create_app(settings, entry)
+    # What lives for ever is not looked at again: a full collection would hold all streams up.
+    gc.collect()
+    gc.freeze()
     stop = Stop()
     with stop.on_signals():
         await serve(gateway, stop)
@@ -77,25 +81,40 @@ class Stop:
 async def serve(
     gateway: Gateway, stop: Stop, started: Callable[[int, int], None] | None = None
 ) -> None:
-    """Serve both ports until `stop`; `started` is told the ports once both are open."""
+    """Serve both ports and the control socket until `stop`.
+
+    `started` is told the ports once all are open.
+    """
+    with control_listener(gateway.control_path) as control:
+        listeners = [*bind(gateway.settings), control]
+        async with gateway:
+            tasks, servers = _start(gateway, listeners)
+            ports = [listener.getsockname()[1] for listener in listeners[:2]]
+            logger.info("listening on %s port %d, admin port %d", gateway.settings.host, *ports)
+            if started is not None:
+                started(*ports)
+            await _until_stopped(gateway, stop)
+            await _drain(gateway, stop)
+            for server in servers:
+                server.should_exit = True
+                server.force_exit = stop.hurried.is_set()
+            await asyncio.gather(*tasks)
+
+
+def _start(
+    gateway: Gateway, listeners: list[socket.socket]
+) -> tuple[list[asyncio.Task[None]], list[Server]]:
     limits = gateway.settings
-    sockets = bind(limits)
-    servers = [Server(_config(gateway, limits)), Server(_config(gateway.admin, limits))]
-    async with gateway:
-        tasks = [
-            asyncio.create_task(server.serve(sockets=[listener]))
-            for server, listener in zip(servers, sockets, strict=True)
-        ]
-        ports = [listener.getsockname()[1] for listener in sockets]
-        logger.info("listening on %s port %d, admin port %d", limits.host, *ports)
-        if started is not None:
-            started(*ports)
-        await _until_stopped(gateway, stop)
-        await _drain(gateway, stop)
-        for server in servers:
-            server.should_exit = True
-            server.force_exit = stop.hurried.is_set()
-        await asyncio.gather(*tasks)
+    clients = bearable_connections(limits.max_connections)
+    api = Server(gateway, limits, max_connections=clients, certificate=gateway.certificate)
+    own = [
+        Server(app, limits, max_connections=OWN_CONNECTIONS)
+        for app in (gateway.admin, gateway.control)
+    ]
+    servers = [api, *own]
+    pairs = zip(servers, listeners, strict=True)
+    tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in pairs]
+    return tasks, servers
 
 
 async def _until_stopped(gateway: Gateway, stop: Stop) -> None:
@@ -103,11 +122,13 @@ async def _until_stopped(gateway: Gateway, stop: Stop) -> None:
     wish = asyncio.create_task(stop.wished.wait())
     done, _ = await asyncio.wait({wish, *gateway.background}, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
-        task.result()
+        if (error := task.exception()) is not None:
+            logger.error("background work failed: %s", describe(error))
+            raise Ended("The gateway's background work failed.", "Its log says where.")
 
 
 async def _drain(gateway: Gateway, stop: Stop) -> None:
-    drain = asyncio.create_task(gateway.drain(gateway.settings.drain_seconds))
+    drain = asyncio.create_task(gateway.drain())
     hurry = asyncio.create_task(stop.hurried.wait())
     await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
@@ -145,99 +166,3 @@ def _listener(host: str, port: int, option: str) -> socket.socket:
             f"{error.strerror or error}.",
             f"Change gateway.host or gateway.{option}.",
         ) from None
-
-
-class Connection(HttpToolsProtocol):
-    """A connection whose headers come in time and in size, and that no client holds for ever."""
-
-    limits: GatewaySettings
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
-        """Bound what the client may leave unread, and wait for headers."""
-        super().connection_made(transport)
-        self.access_log = False  # the gateway writes its own, without paths
-        transport.set_write_buffer_limits(high=max(1024, self.limits.stream_buffer_bytes // 2))
-        self._header_bytes = 0
-        self._end: asyncio.TimerHandle | None = None
-        self._end_in(self.limits.header_timeout_seconds)
-
-    def data_received(self, data: bytes) -> None:
-        """Bound what comes between bodies: headers, but trailers and framing too."""
-        self._header_bytes += len(data)
-        super().data_received(data)
-        if self._header_bytes > MAX_HEADER_BYTES:
-            self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        """Start the clock for a further request of a kept connection."""
-        super().on_message_begin()
-        self.scope["state"]["abort"] = self.transport.abort
-        if self._end is None:
-            self._end_in(self.limits.header_timeout_seconds)
-
-    def on_headers_complete(self) -> None:
-        """Stop the clock."""
-        self._go_on()
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Start to count anew."""
-        self._header_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Stop the clock."""
-        self._go_on()
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Start the clock for the rest of a refused body, or of an answer that is not read."""
-        super().on_response_complete()
-        if self.transport.is_closing() or (self.cycle.response_complete and self.cycle.more_body):
-            self._end_in(self.limits.stalled_reader_seconds)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Drop an idle connection with what its reader has left unread."""
-        self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._go_on()
-        super().connection_lost(exc)
-
-    def _end_in(self, seconds: float) -> None:
-        if self._end is not None:
-            self._end.cancel()
-        self._end = self.loop.call_later(seconds, self.transport.abort)
-
-    def _go_on(self) -> None:
-        self._header_bytes = 0
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
-
-
-class Server(uvicorn.Server):
-    """uvicorn without signal handlers: signals are ours."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-
-def _config(app: Any, limits: GatewaySettings) -> uvicorn.Config:
-    connection = type("Connection", (Connection,), {"limits": limits})
-    return uvicorn.Config(
-        app,
-        http=connection,
-        loop="none",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=LAST_WORDS_SECONDS,
-    )

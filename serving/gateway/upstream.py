@@ -1,7 +1,7 @@
 """The engine as the gateway sees it: one address, new connections, errors turned into ours."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import aiohttp
@@ -32,6 +32,7 @@ class Engine:
         self._gateway = gateway
         self._base = _base_url(listen)
         self._session: aiohttp.ClientSession | None = None
+        self.in_flight = 0
 
     async def open(self) -> None:
         """Create the session; needs a running loop."""
@@ -62,7 +63,7 @@ class Engine:
             "content-length": str(sum(map(len, body))),
             "x-request-id": request_id,
         }
-        with _translated():
+        with _translated(), self._counted():
             response = await self._open_session().post(
                 self._base + path, data=_pieces(body), headers=headers
             )
@@ -79,6 +80,14 @@ class Engine:
         with _translated():
             async with self._open_session().get(self._base + path, timeout=timeout) as response:
                 return response.status, await response.read(), response.content_type
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

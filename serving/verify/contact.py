@@ -61,6 +61,12 @@ async def meet(endpoint: Endpoint, model: str | None) -> Endpoint:
             reply = await endpoint.get("/v1/models")
             if model is not None and reply.status == 200:
                 reply = await endpoint.get(f"/v1/models/{quote(model)}")
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise Unusable(
+            f"The certificate of {endpoint.url} is not trusted here "
+            f"({short(str(error.certificate_error))}).",
+            "Where a CA of your own signed it, set SSL_CERT_FILE to that CA's PEM file.",
+        ) from None
     except (aiohttp.ClientError, OSError) as error:
         reason = short(str(error)) or f"nothing came within {CONTACT_SECONDS} s"
         raise Unusable(

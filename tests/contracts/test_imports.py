@@ -76,7 +76,7 @@ for name in {modules}:
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("command", ["gateway", "up", "settings"])
+@pytest.mark.parametrize("command", ["gateway", "up", "drain", "settings"])
 def test_a_command_never_loads_heavy_packages(command: str, tmp_path: Path) -> None:
     """The real program, up to its refusal to stand open without keys, imports none of them."""
     environment = {

@@ -129,7 +129,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("done"))
     result = clone.setup("engine")
     assert result.returncode == 0, result.stderr
-    assert "about 620 MB to download" in result.stdout
+    assert "about 665 MB to download" in result.stdout
     return clone
 
 
@@ -342,7 +342,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(fresh: Clone) -> None:
     )
     result = fresh.setup("engine")
     assert result.returncode == 1
-    assert "free 1500 MB" in result.stderr
+    assert "free 1620 MB" in result.stderr
     assert not (fresh.root / ".venv").exists()
 
 

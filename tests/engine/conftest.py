@@ -105,13 +105,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path == Path(__file__).with_name("test_shutdown.py"))
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
-    """Start `serving up` with the tiny model on free ports; it must end with exit code 0."""
+def require_engine() -> None:
+    """Skip where the engine or the model is missing, saying how to get them."""
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed; enable: make test")
     if not (CHECKPOINT / "model.safetensors").exists():
         pytest.skip("the tiny model has no checkpoint; enable: make train")
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Endpoint]:
+    """Start `serving up` with the tiny model on free ports; it must end with exit code 0."""
+    require_engine()
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         running = start(Path(folder))
         try:
@@ -122,20 +127,23 @@ def endpoint() -> Iterator[Endpoint]:
         assert ended == (0, []), words
 
 
-def start(folder: Path) -> Endpoint:
-    """Start the program apart from the caller's settings, its output going to a file."""
-    port, admin_port = free_ports(2)
+def variables(folder: Path) -> dict[str, str]:
+    """Return the variables of a program whose sockets are in a folder, apart from the caller's."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith("SERVING_")}
-    environment = kept | {
+    return kept | {
         "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "ADMIN_PORT": str(admin_port),
         "PROFILE": "cpu",
         "MODEL": "tiny",
         "XDG_RUNTIME_DIR": str(folder),
         "SERVING_ENGINE__LISTEN": str(folder / "engine.sock"),
         "SERVING_GATEWAY__MEDIA_PRIVATE_NETWORKS": '["127.0.0.0/8"]',
     }
+
+
+def start(folder: Path) -> Endpoint:
+    """Start the program apart from the caller's settings, its output going to a file."""
+    port, admin_port = free_ports(2)
+    environment = variables(folder) | {"PORT": str(port), "ADMIN_PORT": str(admin_port)}
     output = folder / "output"
     with output.open("wb") as sink:
         process = subprocess.Popen(

@@ -14,6 +14,10 @@ import pytest
 
 from serving.doctor import Check, render, report
 from serving.engine.hardware import Gpu, Holder, Machine
+from serving.gateway.key_terms import KeyTerms
+from serving.options import StoreSettings
+from serving.store.database import Address, open_store
+from serving.store.keys import KeyStore
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Room
@@ -113,6 +117,20 @@ def test_what_prevents_a_start_is_red_with_its_next_step(
     assert check.state == "RED"
     assert said in f"{check.said} {check.next_step}"
     assert check.next_step.endswith((".", "?"))
+
+
+def test_keys_of_all_sources_are_counted(examine: Callable[..., dict[str, Check]]) -> None:
+    """Where a key is needed and none works, the line says how to make one."""
+    assert examine()["keys"].said.startswith("none needed")
+    engine = open_store(Address.of(StoreSettings()))
+    store = KeyStore(engine)
+    store.create(KeyTerms(name="alice"))
+    both = examine(SERVING_GATEWAY__API_KEYS="one", HOST="0.0.0.0")["keys"]  # noqa: S104
+    assert (both.state, both.said) == ("ok", "2 set")
+    store.revoke("alice")
+    engine.dispose()
+    none = examine()["keys"]
+    assert (none.state, "serving keys create" in none.next_step) == ("note", True)
 
 
 def test_a_taken_port_is_red(examine: Callable[..., dict[str, Check]], room: Room) -> None:

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serving.startup import ENGINE_PHASES, Phases, Ready, download_bar, reason_of_death
+from serving.options import GatewaySettings
+from serving.startup import (
+    ENGINE_PHASES,
+    Phases,
+    Ready,
+    api_url,
+    download_bar,
+    reason_of_death,
+)
 
 # The lines of a real start of vLLM 0.32.0 on a CPU, shortened.
 START_LOG = Path(__file__).parents[1] / "data" / "vllm_start.log"
@@ -187,3 +195,29 @@ def test_a_refused_start_has_its_sentence_alone() -> None:
     said = "The settings contradict each other:\n- this\n- that\nChange these."
     log = f'{{"level": "info"}}\nCannot start: {said}\n'
     assert reason_of_death(log) == said
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "url"),
+    [
+        ("127.0.0.1", (), "http://127.0.0.1:8000"),
+        ("::", ("api.test", "127.0.0.1"), "https://127.0.0.1:8000"),
+        ("::", ("*.test", "api.test"), "https://api.test:8000"),
+        ("::1", (), "https://[::1]:8000"),
+        ("::1", ("::1",), "https://[::1]:8000"),
+        ("127.0.0.1", ("*.test",), "https://127.0.0.1:8000"),
+    ],
+)
+def test_the_address_is_one_that_the_certificate_holds(host: str, names: tuple, url: str) -> None:
+    """Under TLS it is https, by a name that a client can check."""
+    files = {"tls_cert_file": "c.pem", "tls_key_file": "k.pem"} if url.startswith("https") else {}
+    assert api_url(GatewaySettings(host=host, **files), names) == url
+
+
+def test_the_block_tells_how_a_ca_of_ones_own_is_trusted() -> None:
+    """Under TLS only; the curl line has the same address."""
+    block = ready(url="https://api.test:8000").block()
+    assert "--cacert" in block
+    assert "SSL_CERT_FILE" in block
+    assert curl_of(block)[2] == "https://api.test:8000/v1/chat/completions"
+    assert "SSL_CERT_FILE" not in ready().block()

@@ -41,8 +41,8 @@ REFUSALS = [
         {"MODEL": "nobody/nothing"}, ["nobody/nothing", "HF_HUB_OFFLINE"], id="offline, not cached"
     ),
     pytest.param(
-        {"SERVING_GATEWAY__API_KEYS_FILE": "{room.folder}/no-keys"},
-        ["gateway.api_keys_file", "no-keys"],
+        {"SERVING_GATEWAY__KEYS_FILE": "{room.folder}/no-keys"},
+        ["gateway.keys_file", "no-keys"],
         id="key file missing",
     ),
 ]
@@ -232,15 +232,16 @@ def test_killing_it_leaves_no_orphan(room) -> None:
 
 
 def test_a_second_start_leaves_the_first_alone(room) -> None:
-    """Ports and the socket's lock are the first's: the second says who has what and goes."""
+    """Ports and sockets are the first's: the second says who has what and goes."""
     first = room.start("up")
     room.ready(first)
+    (gateway,) = [p for p in room.inhabitants() if p.cmdline()[-1] == "gateway"]
     port, admin_port = room.other_ports()
     for change, said in (
         ({}, f"Port {room.port} on 127.0.0.1 (gateway.port) is taken"),
         (
             {"PORT": str(port), "ADMIN_PORT": str(admin_port)},
-            f"Another engine (process {room.engine().pid})",
+            f"Another gateway (process {gateway.pid}) listens on {room.run_folder}/control.sock",
         ),
     ):
         second = room.start("up", **change)

@@ -51,7 +51,7 @@ async def chat_completions(served: ServedModel, exchange: Exchange) -> None:
     dialect = exchange.dialect
     body = await served.read_body(exchange)
     request = read_request(body, ChatRequest, dialect, IGNORED)
-    served.check_name(request.model)
+    served.check_model(exchange, request.model)
     asked = Asked(
         exchange.request_id,
         served.entry.id,

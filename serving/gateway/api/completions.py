@@ -16,6 +16,7 @@ from serving.gateway.relay import EngineRequest
 from serving.gateway.sampling import UNUSED
 from serving.gateway.served import ServedModel
 from serving.gateway.view import Asked
+from serving.gateway.workload import BYTES_PER_TOKEN
 
 DEFAULT_MAX_TOKENS: Final = 16  # OpenAI's and vLLM's
 MAX_PROMPTS: Final = 16
@@ -29,7 +30,7 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
     body = await served.read_body(exchange)
     request = read_request(body, CompletionRequest, dialect, IGNORED)
     _check_prompts(request.prompt)
-    served.check_name(request.model)
+    served.check_model(exchange, request.model)
     options = request.stream_options
     view = CompletionView(
         Asked(exchange.request_id, served.entry.id, int(time.time())),
@@ -37,6 +38,8 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         show_usage=dialect.is_openrouter or bool(options and options.include_usage),
     )
     fields = _engine_fields(served, request)
+    if rank := exchange.key.priority.rank:
+        fields["priority"] = rank
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/completions",
@@ -47,12 +50,24 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         thinking_token_budget=request.thinking_token_budget,
         choices=request.choices,
     )
+    work = served.admission.forecast.work(
+        len(body.skeleton) // BYTES_PER_TOKEN,
+        fields["max_tokens"],
+        thinking_token_budget=request.thinking_token_budget,
+        sequences=request.choices * _prompts(request.prompt),
+    )
     try:
-        await served.relay.serve(exchange, upstream)
+        async with served.admission.admit(exchange, work):
+            await served.relay.serve(exchange, upstream)
     except EngineRefused as error:
         name_grammar(error, GRAMMAR)
         error.param = "prompt" if error.param == "messages" else error.param
         raise
+
+
+def _prompts(prompt: str | list[str | int | list[int]]) -> int:
+    """Return how many texts are to be continued."""
+    return 1 if isinstance(prompt, str) or isinstance(prompt[0], int) else len(prompt)
 
 
 def _check_prompts(prompt: str | list[str | int | list[int]]) -> None:

@@ -61,7 +61,7 @@ async def messages(served: ServedModel, exchange: Exchange) -> None:
     """Serve one message."""
     body = await served.read_body(exchange)
     request = read_request(body, MessagesRequest, exchange.dialect, IGNORED, HINTS)
-    served.check_name(request.model)
+    served.check_model(exchange, request.model)
     thinking = request.thinking
     strict = not exchange.dialect.ignores_unknown
     check_thinking(thinking, thinks=served.entry.thinks, strict=strict)
@@ -81,8 +81,11 @@ async def count_tokens(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the prompt's exact tokens, pictures and tools included."""
     body = await served.read_body(exchange)
     request = read_request(body, CountTokensRequest, exchange.dialect, IGNORED, HINTS)
-    served.check_name(request.model)
+    served.check_model(exchange, request.model)
     prompt = prompt_of(request, body)
-    conversation = await read_conversation(prompt, served.media, served.limits)
-    count = await count_prompt(served, exchange, prompt, conversation)
+    conversation = await read_conversation(
+        prompt, served.media.within(exchange.memory), served.limits
+    )
+    async with served.admission.charge(exchange, tokens=0):
+        count = await count_prompt(served, exchange, prompt, conversation)
     await exchange.answer(200, msgspec.json.encode({"input_tokens": count}))

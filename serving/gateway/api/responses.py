@@ -86,7 +86,7 @@ async def responses(served: ServedModel, exchange: Exchange) -> None:
         exchange.envelope = openrouter_envelope
     body = await served.read_body(exchange)
     request = read_response_request(body, dialect)
-    served.check_name(request.model)
+    served.check_model(exchange, request.model)
     question = question_of(request, body)
     asked = Asked(
         exchange.request_id,

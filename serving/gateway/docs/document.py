@@ -11,6 +11,7 @@ from serving.gateway.docs.failures import (
     ALWAYS,
     OF_A_BODY,
     OF_A_NAME,
+    OF_AN_ADMIN,
     REQUEST_ID,
     Kinds,
     error_schemas,
@@ -53,9 +54,12 @@ def document(offer: Offer) -> Json:
     """Describe the API as this server offers it: its model, its limits, its keys."""
     builder = _Builder(offer)
     paths = {
-        dialect.base + path: {operation.method.lower(): builder.operation(operation, dialect, path)}
+        dialect.base + path: {
+            operation.method.lower(): builder.operation(operation, answer, dialect, path)
+        }
         for dialect in DIALECTS
         for path, operation in OPERATIONS.items()
+        if (answer := operation.answer(dialect)) is not None
     }
     keys: list[Json] = [{"bearer": []}, {"x-api-key": []}]
     if not offer.needs_key:
@@ -68,7 +72,9 @@ def document(offer: Offer) -> Json:
             "summary": f"{offer.model} in the dialects of OpenAI, OpenRouter and Anthropic",
             "description": (
                 "/v1 speaks OpenAI's dialect and refuses fields it does not know; /api/v1 speaks "
-                "OpenRouter's and ignores them. A field that is null counts as not sent."
+                "OpenRouter's and ignores them. A field that is null counts as not sent. The "
+                "header X-Request-Timeout gives a request a deadline in seconds, at which it is "
+                "cancelled in the engine, too. After 429 and 503, wait as long as Retry-After says."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -97,7 +103,7 @@ class _Builder:
             self._found[name]["required"].remove("type")
         self.schemas = self._found | error_schemas()
 
-    def operation(self, operation: Operation, dialect: Dialect, path: str) -> Json:
+    def operation(self, operation: Operation, answer: Answer, dialect: Dialect, path: str) -> Json:
         """Write one operation in one dialect."""
         openrouter = dialect.is_openrouter
         written: Json = {
@@ -109,13 +115,14 @@ class _Builder:
         if "{model}" in path:
             written["parameters"] = [self._model_parameter()]
             kinds = OF_A_NAME
+        if operation.needs_admin:
+            kinds = OF_AN_ADMIN
         if operation.request is not None:
             written["requestBody"] = self._body(operation, operation.request, dialect)
             kinds = OF_A_BODY
         form = "OpenRouterError" if openrouter else "OpenAIError"
         if operation.speaks_anthropic:
             form = "AnthropicError"
-        answer = operation.openrouter if openrouter else operation.openai
         return written | {"responses": {"200": _success(answer), **failures(kinds, form)}}
 
     def _model_parameter(self) -> Json:
@@ -154,7 +161,7 @@ class _Builder:
 def _types(operation: Operation) -> Iterator[Type]:
     if operation.request is not None:
         yield operation.request
-    for answer in (operation.openai, operation.openrouter):
+    for answer in operation.answers:
         yield answer.whole
         if answer.event is not None:
             yield answer.event

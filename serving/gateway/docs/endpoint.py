@@ -14,8 +14,10 @@ from serving.gateway.served import ServedModel
 
 HTML: Final = [
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
-    (b"x-content-type-options", b"nosniff"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    ),
 ]
 # Stands in the page for the address that each reader uses.
 BASE: Final = "http://base.invalid"
@@ -26,16 +28,21 @@ HOST: Final = re.compile(
 
 async def show_document(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the OpenAPI document."""
-    await exchange.answer(200, _document(Offer.of(served.entry, served.limits)), JSON)
+    await exchange.answer(200, _document(_offer(served)), JSON)
 
 
 async def show_page(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the page, its samples made out to the address that the client used."""
-    scheme = "https" if exchange.headers.get(b"x-forwarded-proto") == b"https" else "http"
+    proxied = exchange.headers.get(b"x-forwarded-proto") == b"https"
+    scheme = "https" if proxied or exchange.tls else "http"
     host = exchange.headers.get(b"host", b"").decode("ascii", "replace")
     base = f"{scheme}://{host if HOST.fullmatch(host) else 'localhost'}"
-    shown = _page(Offer.of(served.entry, served.limits)).replace(BASE, base)
+    shown = _page(_offer(served)).replace(BASE, base)
     await exchange.answer(200, shown.encode(), HTML)
+
+
+def _offer(served: ServedModel) -> Offer:
+    return Offer.of(served.entry, served.limits, needs_key=served.keys.needed)
 
 
 @lru_cache(maxsize=4)

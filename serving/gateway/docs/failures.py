@@ -7,35 +7,53 @@ from serving.gateway.errors import (
     BadRequest,
     BodyTooLarge,
     BodyTooSlow,
+    DeadlineExceeded,
     EngineFailed,
     EngineTimeout,
     EngineUnavailable,
+    Forbidden,
     GatewayError,
+    HeadTooLarge,
     InternalError,
     NotFound,
     Overloaded,
+    RateLimited,
     ShuttingDown,
+    TargetTooLong,
+    TooManyConnections,
     Unauthorized,
 )
 
 Json = dict[str, Any]
 Kinds = tuple[type[GatewayError], ...]
 
-ALWAYS: Final[Kinds] = (Unauthorized, InternalError, ShuttingDown)
+ALWAYS: Final[Kinds] = (
+    Unauthorized,
+    TargetTooLong,
+    HeadTooLarge,
+    InternalError,
+    TooManyConnections,
+    ShuttingDown,
+)
+OF_AN_ADMIN: Final[Kinds] = (*ALWAYS, Forbidden)
 OF_A_NAME: Final[Kinds] = (*ALWAYS, NotFound)
 OF_A_BODY: Final[Kinds] = (
     *OF_A_NAME,
     BadRequest,
+    Forbidden,
     BodyTooSlow,
     BodyTooLarge,
     Overloaded,
+    RateLimited,
     EngineFailed,
     EngineUnavailable,
     EngineTimeout,
+    DeadlineExceeded,
 )
 
 # What `code` says: OpenAI's field error.code, OpenRouter's error.metadata.provider_code.
 CODES: Final = {
+    "malformed_request": (400, "No HTTP/1.1, or headers that can be read two ways."),
     "invalid_json": (400, "The body is not JSON."),
     "missing_parameter": (400, "A required field is missing; param names it."),
     "invalid_value": (400, "A field has a wrong type or is outside its limits."),
@@ -48,30 +66,37 @@ CODES: Final = {
     "invalid_image_url": (400, "No http:, https: or data: URL, or an address that is refused."),
     "image_parse_error": (400, "No readable picture."),
     "unsupported_image_format": (400, "A picture in a format that is not served."),
-    "image_too_large": (400, "Too many bytes, or a side too long."),
+    "image_too_large": (400, "Too many bytes, frames or scans, or a side too long."),
     "image_too_small": (400, "A side too short, or too narrow a strip."),
     "image_not_found": (400, "The picture's server answered 404 or 410."),
     "image_download_failed": (400, "The picture did not come whole and in time."),
     "invalid_video_url": (400, "No http:, https: or data: URL, or an address that is refused."),
     "video_parse_error": (400, "No readable video."),
     "unsupported_video_format": (400, "A video in a format that is not served."),
-    "video_too_large": (400, "Too many bytes."),
+    "video_too_large": (400, "Too many bytes, also when decoded, or a side too long."),
+    "video_too_small": (400, "A single frame, a side too short, or too narrow a strip."),
     "video_not_found": (400, "The video's server answered 404 or 410."),
     "video_download_failed": (400, "The video did not come whole and in time."),
     "media_parse_error": (400, "A picture or video that the engine cannot process."),
     "invalid_api_key": (401, "The key is missing or not one of this server's."),
+    "permission_denied": (403, "The key may not use this model or this route."),
     "model_not_found": (404, "Not a name of the served model."),
     "unknown_url": (404, "No such route."),
     "not_found": (404, "Not there."),
     "method_not_allowed": (405, "The route takes another method; see the header Allow."),
     "request_timeout": (408, "The body arrived too slowly."),
     "payload_too_large": (413, "The body is over the limit."),
-    "engine_overloaded": (429, "The queue is full; see the header Retry-After."),
+    "uri_too_long": (414, "The path with its query is over the limit."),
+    "headers_too_large": (431, "More headers than the limits."),
+    "engine_overloaded": (429, "The server is full; see the header Retry-After."),
+    "rate_limit_exceeded": (429, "The key's limit is reached; see the header Retry-After."),
     "internal_error": (500, "A fault of the gateway; the operator's log has the request's id."),
     "engine_error": (502, "The engine broke off, or answered what cannot be relayed."),
     "engine_unavailable": (503, "The engine is starting or gone; see the header Retry-After."),
+    "too_many_connections": (503, "This server holds all the connections it can."),
     "shutting_down": (503, "This server is on its way out; see the header Retry-After."),
     "engine_timeout": (504, "The engine was silent for too long."),
+    "deadline_exceeded": (504, "The request's own deadline came first."),
 }
 REQUEST_ID: Final = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "The client's own, or a new one"}

@@ -22,8 +22,8 @@ class Offer:
     text_alone: tuple[tuple[str, float], ...]
 
     @classmethod
-    def of(cls, entry: ModelEntry, limits: GatewaySettings) -> Self:
-        """Return the offer of a model under these limits."""
+    def of(cls, entry: ModelEntry, limits: GatewaySettings, *, needs_key: bool = False) -> Self:
+        """Return the offer of a model under these limits, to all or to holders of a key."""
         return cls(
             entry.id,
             entry.names,
@@ -31,7 +31,7 @@ class Offer:
             limits.max_images,
             limits.max_videos,
             limits.max_body_bytes,
-            bool(limits.api_keys or limits.api_keys_file),
+            needs_key,
             tuple(entry.sampling_defaults(media=True).items()),
             tuple(entry.sampling_defaults(media=False).items()),
         )

@@ -4,7 +4,7 @@ import base64
 from importlib import resources
 from typing import Any, Final
 
-from serving.gateway.api import chat, completions, messages, responses
+from serving.gateway.api import chat, completions, keys, messages, responses
 from serving.gateway.api.messages_request import CountTokensRequest, MessagesRequest
 from serving.gateway.api.responses_request import ResponsesRequest
 from serving.gateway.chat_request import ChatRequest, CompletionRequest
@@ -132,5 +132,18 @@ OPERATIONS: Final = {
         "Show what is served, asked for by any of its names",
         Answer(models_answers.Model),
         Answer(models_answers.OpenRouterModelAnswer),
+    ),
+    "/key": Operation(
+        "key",
+        "Show the limits of the key that asks",
+        None,
+        Answer(keys.KeyAnswer),
+    ),
+    "/keys": Operation(
+        "keys",
+        "List all keys, for those who hold an admin's",
+        None,
+        Answer(keys.KeyList),
+        needs_admin=True,
     ),
 }

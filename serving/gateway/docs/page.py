@@ -69,10 +69,11 @@ def page(offer: Offer, base: str) -> str:
 
 def _endpoint(described: Json, path: str, operation: Operation) -> str:
     answers = ", ".join(_linked(f"[{name}]") for name in _answers(operation))
+    where = " (under /api/v1 alone)" * (operation.openai is None)
     lines = [
         f'<section aria-labelledby="{operation.id}">',
         f'<h3 id="{operation.id}"><code>{operation.method} {escape(path)}</code></h3>',
-        f"<p>{escape(operation.summary)}. Answers and their events: {answers}.</p>",
+        f"<p>{escape(operation.summary)}{where}. Answers and their events: {answers}.</p>",
     ]
     if operation.request is not None:
         listed = fields(described, operation.request.__name__)
@@ -153,7 +154,7 @@ def _answers(operation: Operation) -> list[str]:
     """Return the types of an operation's answers, OpenAI's dialect first."""
     kinds = [
         kind
-        for answer in (operation.openai, operation.openrouter)
+        for answer in operation.answers
         for kind in (answer.whole, answer.event)
         if kind is not None
     ]

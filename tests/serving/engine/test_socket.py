@@ -20,7 +20,7 @@ HOLDER = """
 import os, sys
 from pathlib import Path
 from serving.engine.socket import take
-take(Path(sys.argv[1]))
+os.set_inheritable(take(Path(sys.argv[1])), True)
 os.execv(sys.executable, [sys.executable, "-c", "print('held', flush=True); input()"])
 """
 

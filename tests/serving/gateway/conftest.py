@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import itertools
 import json
 import signal
 import tempfile
@@ -19,10 +20,11 @@ from serving.catalogue import entry_for
 from serving.gateway import engine_watch, exchange, upstream
 from serving.gateway.app import Gateway, create_app
 from serving.gateway.server import Stop, serve
-from serving.options import EngineSettings, GatewaySettings, Settings
+from serving.options import EngineSettings, GatewaySettings, Settings, StoreSettings
 from tests.fake_engine import WAIT_SECONDS, FakeEngine, Loop
 from tests.serving.gateway.fast_clock import SPEED, FastLoop
 
+CONTROL = itertools.count()
 CHAT = {"model": "tiny-qwen3-vl", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -108,7 +110,9 @@ class RunningGateway:
         wait_for(lambda: (self.admin("/readyz").status == 200) is ready)
 
     def end(self) -> None:
-        """Do what two signals do, and wait for the end."""
+        """Do what two signals do, and wait for the end; one that has ended is left alone."""
+        if not self._thread.is_alive():
+            return
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._hurry)
         self._thread.join(WAIT_SECONDS)
@@ -224,7 +228,12 @@ def start_fast(
     monkeypatch.setattr(upstream, "PROBE_SECONDS", WAIT_SECONDS * SPEED)
     monkeypatch.setattr(exchange, "LAST_WORDS_SECONDS", WAIT_SECONDS * SPEED)
     usual = dict.fromkeys(
-        ("header_timeout_seconds", "connect_timeout_seconds", "stalled_reader_seconds"),
+        (
+            "header_timeout_seconds",
+            "connect_timeout_seconds",
+            "stalled_reader_seconds",
+            "watchdog_seconds",
+        ),
         WAIT_SECONDS * SPEED,
     )
     engine, started = FakeEngine(socket_path, loop=FastLoop), []
@@ -243,7 +252,18 @@ def start_fast(
     engine.stop()
 
 
-def settings_for(socket_path: Path, **options: Any) -> Settings:
-    """Return settings with free ports and the given options of the gateway."""
-    gateway = GatewaySettings(**{"port": 0, "admin_port": 0, "drain_seconds": 5, **options})
-    return Settings(engine=EngineSettings(listen=str(socket_path)), gateway=gateway)
+def settings_for(socket_path: Path, *, store_url: str | None = None, **options: Any) -> Settings:
+    """Return settings with free ports, a store, and the given options of the gateway."""
+    usual = {
+        "port": 0,
+        "admin_port": 0,
+        "drain_seconds": 5,
+        # Several gateways of a test may share an engine.
+        "control_socket": socket_path.with_name(f"{next(CONTROL)}.sock"),
+    }
+    gateway = GatewaySettings(**usual | options)
+    return Settings(
+        engine=EngineSettings(listen=str(socket_path)),
+        gateway=gateway,
+        store=StoreSettings(url=store_url),
+    )

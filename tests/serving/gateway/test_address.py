@@ -34,6 +34,15 @@ from serving.gateway.address import AddressRule
         pytest.param("64:ff9b:1::7f00:1", False, id="local NAT64"),
         pytest.param("::127.0.0.1", False, id="compatible"),
         pytest.param("fec0::1", False, id="site-local"),
+        pytest.param("ff02::1", False, id="multicast v6"),
+        pytest.param("::", False, id="unspecified v6"),
+        pytest.param("2001:0:4136:e378:8000:63bf:3fff:fdd2", False, id="Teredo"),
+        pytest.param("2002:5db8:d822::", True, id="6to4 of a public one"),
+        pytest.param("192.88.99.1", False, id="relay into 6to4"),
+        pytest.param("198.18.0.1", False, id="benchmarks"),
+        pytest.param("240.0.0.1", False, id="reserved"),
+        pytest.param("2001:db8::1", False, id="documentation"),
+        pytest.param("::ffff:0:7f00:1", False, id="translated"),
     ],
 )
 def test_only_public_and_opened_addresses_are_allowed(address, allowed):

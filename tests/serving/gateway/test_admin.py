@@ -33,6 +33,28 @@ def test_a_hung_engine_fails_livez(engine, start_gateway, wait_for):
     assert gateway.admin("/healthz").status == 200
 
 
+def test_probes_say_why(engine, start_gateway, wait_for):
+    """The body of a failing probe is its reason, that of a passing one is ok."""
+    engine.stop()
+    gateway = start_gateway()
+    assert gateway.admin("/readyz").body == b"the engine was not ready yet\n"
+    assert gateway.admin("/startupz").body == b"the engine was not ready yet\n"
+    assert gateway.admin("/livez").body == gateway.admin("/healthz").body == b"ok\n"
+    engine.start()
+    gateway.wait_ready()
+    assert gateway.admin("/readyz").body == b"ok\n"
+    engine.stop()
+    wait_for(lambda: gateway.admin("/readyz").body == b"the engine does not answer\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/metrics"])
+def test_head_is_get_without_the_body(gateway, path):
+    """Status and headers are the same."""
+    shown, head = gateway.admin(path), gateway.request("HEAD", path, admin=True)
+    assert (head.status, head.body) == (shown.status, b"")
+    assert head.headers["content-type"] == shown.headers["content-type"]
+
+
 def test_engine_metrics_are_relayed(engine, start_gateway):
     """The engine has no port of its own."""
     gateway = start_gateway()

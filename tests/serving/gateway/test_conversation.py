@@ -19,8 +19,9 @@ from serving.gateway.errors import BadRequest
 from serving.gateway.media import MediaFetcher
 from serving.options import GatewaySettings
 from tests.fake_engine import UNARY, whole
+from tests.hostile.videos import filmed
 
-MP4 = b"\0\0\0\x1cftypisom\0\0\2\0" + bytes(100)
+MP4 = filmed()
 HI = [{"role": "user", "content": "hi"}]
 
 
@@ -48,9 +49,16 @@ def read(
     """Return a conversation, and its messages as the engine would decode them."""
     body = Body(json.dumps({"messages": messages} | fields).encode())
     request = msgspec.json.decode(body.skeleton, type=ChatRequest)
-    media = MediaFetcher(GatewaySettings())
-    question = Question(request, body, **(names or {}))
-    conversation = asyncio.run(read_conversation(question, media, GatewaySettings()))
+
+    async def reading() -> Conversation:
+        media = MediaFetcher(GatewaySettings())
+        question = Question(request, body, **(names or {}))
+        try:
+            return await read_conversation(question, media, GatewaySettings())
+        finally:
+            await media.close()
+
+    conversation = asyncio.run(reading())
     sent = b"".join(body.restore(msgspec.json.encode(conversation.messages)))
     return conversation, json.loads(sent)
 

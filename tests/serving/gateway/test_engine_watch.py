@@ -1,85 +1,13 @@
-"""The watchdog and readiness, as a table of readings over time and before a scripted engine."""
+"""What the gateway makes of its engine's pages, and what becomes of requests when it hangs."""
+
+import threading
 
 import pytest
 
-from serving.gateway.engine_watch import EngineState, Sample, read_sample
-
-FIRST, SECOND = (1, 1), (2, 2)
-
-
-def state_after(*readings: tuple[float, object]) -> EngineState:
-    """Return a state after readings: (time, Sample), (time, "slow") or (time, "gone")."""
-    state = EngineState(watchdog_seconds=60)
-    for now, reading in readings:
-        if isinstance(reading, Sample):
-            state.answered(now, reading, FIRST)
-        else:
-            state.silent(gone=reading == "gone")
-    return state
-
-
-IDLE, BUSY, FURTHER = Sample(0, 5), Sample(2, 5), Sample(2, 6)
-
-
-@pytest.mark.parametrize(
-    ("readings", "now", "alive"),
-    [
-        pytest.param([], 1e6, True, id="never ready: no verdict"),
-        pytest.param([(0, "slow"), (500, "gone")], 1e6, True, id="never ready, gone"),
-        pytest.param([(0, IDLE)], 59, True, id="silent for less than the limit"),
-        pytest.param([(0, IDLE)], 61, False, id="silent for longer"),
-        pytest.param([(0, IDLE), (30, "slow")], 50, True, id="one slow reading is not death"),
-        pytest.param([(0, IDLE), (600, IDLE)], 601, True, id="idle may stand still"),
-        pytest.param([(0, BUSY), (30, BUSY), (59, BUSY)], 59.5, True, id="busy, still within"),
-        pytest.param([(0, BUSY), (30, BUSY), (61, BUSY)], 61, False, id="busy and stuck"),
-        pytest.param([(0, BUSY), (55, FURTHER), (70, FURTHER)], 71, True, id="busy and moving"),
-        pytest.param([(0, IDLE), (300, IDLE), (350, BUSY)], 355, True, id="work just came"),
-    ],
-)
-def test_watchdog_verdict(readings, now, alive):
-    """Stuck with work, or silent, for 60 s; never before it was ready."""
-    assert state_after(*readings).alive(now, FIRST) is alive
-
-
-def test_a_restarted_engine_gets_no_verdict_until_it_is_ready():
-    """A new socket is a new engine; the old one's silence is not held against it."""
-    state = state_after((0, BUSY), (5, "gone"))
-    assert not state.alive(100, FIRST)
-    assert not state.alive(100, None)
-    assert state.alive(100, SECOND)
-    state.answered(200, IDLE, SECOND)
-    assert state.alive(201, SECOND)
-    assert not state.alive(300, SECOND)
-
-
-@pytest.mark.parametrize(
-    ("readings", "ready", "started"),
-    [
-        pytest.param([], False, False, id="new"),
-        pytest.param([(0, IDLE)], True, True, id="answered"),
-        pytest.param([(0, IDLE), (1, "slow"), (2, "slow")], True, True, id="slow twice"),
-        pytest.param([(0, IDLE), *[(1, "slow")] * 3], False, True, id="slow too often"),
-        pytest.param([(0, IDLE), (1, "gone")], False, False, id="gone"),
-        pytest.param([(0, IDLE), (1, "gone"), (2, IDLE)], True, True, id="back"),
-    ],
-)
-def test_readiness_and_start(readings, ready, started):
-    """Ready while it answers; started while the engine that was ready is there."""
-    state = state_after(*readings)
-    assert (state.ready, state.started) == (ready, started)
-
-
-@pytest.mark.parametrize(
-    ("readings", "works"),
-    [
-        pytest.param([(0, IDLE), (9, IDLE)], False, id="idle"),
-        pytest.param([(0, BUSY), (9, FURTHER)], True, id="moved"),
-        pytest.param([(0, BUSY), (1, BUSY), (9, BUSY)], False, id="stuck"),
-    ],
-)
-def test_work_is_what_moves(readings, works):
-    """A request is waited for only while something is computed."""
-    assert state_after(*readings).worked_within(10, 5) is works
+from serving.gateway.engine_state import Sample
+from serving.gateway.engine_watch import read_sample
+from tests.fake_engine import delta_event, stall
+from tests.serving.gateway.conftest import Answer
 
 
 def test_metrics_are_added_up_over_label_sets():
@@ -92,8 +20,9 @@ vllm:num_requests_waiting_by_reason{engine="0"} 7.0
 vllm:iteration_tokens_total_count{engine="0"} 41.0
 vllm:iteration_tokens_total_count{engine="1"} 1.0
 vllm:iteration_tokens_total_bucket{le="1"} 9.0
+vllm:kv_cache_usage_perc{engine="0"} 0.25
 """
-    assert read_sample(page) == Sample(requests=6, iterations=42)
+    assert read_sample(page) == Sample(requests=6, iterations=42, kv_cache_usage=0.25)
     assert read_sample(b"garbage \xff\n") == Sample(0, 0)
 
 
@@ -113,3 +42,88 @@ def test_a_garbled_list_of_models_is_not_ready_and_not_the_end(engine, start_gat
     assert gateway.admin("/readyz").status == 503
     engine.model = "tiny-qwen3-vl"
     gateway.wait_ready()
+
+
+class Asked:
+    """Requests that run at the same time, each in a thread."""
+
+    def __init__(self, gateway, *streamed: bool) -> None:
+        self.answers: list[Answer] = []
+        self._threads = [
+            threading.Thread(target=self._ask, args=(gateway, stream)) for stream in streamed
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, gateway, stream: bool) -> None:
+        self.answers.append(gateway.chat(stream=stream))
+
+    def end(self) -> list[Answer]:
+        """Return the answers, streams first."""
+        for thread in self._threads:
+            thread.join()
+        return sorted(self.answers, key=lambda answer: answer.status)
+
+
+SILENT = "the engine's metrics have not answered for"
+STILL = "the engine has computed nothing for"
+
+
+@pytest.mark.parametrize(("deaf", "reason"), [(False, STILL), (True, SILENT)])
+def test_a_hung_engine_is_told_at_once_and_refused_until_it_works(
+    start_fast, wait_for, deaf, reason
+):
+    """Core or API process: one typed error each, /livez says why, 503 until it moves again.
+
+    The gauges stay at 0 here, as those of a core that was stopped while it was idle.
+    """
+    engine, gateway = start_fast(watchdog_seconds=60, idle_timeout_seconds=120)
+    engine.default = stall([])
+    engine.play(*[stall([delta_event(content="a")])] * 2)
+    asked = Asked(gateway, True, True)
+    wait_for(lambda: len(engine.requests) == 2)
+    asked_whole = Asked(gateway, False)
+    wait_for(lambda: len(engine.requests) == 3)
+    engine.deaf = deaf
+    for answer in asked.end():
+        assert answer.body.count(b'"error"') == 1
+        assert b'"code":"engine_timeout"' in answer.body
+        assert reason.encode() in answer.body
+        assert b"(phase: stream)" in answer.body
+    (whole,) = asked_whole.end()
+    assert (whole.status, whole.error["code"]) == (504, "engine_timeout")
+    assert "(phase: first byte)" in whole.error["message"]
+    verdict = gateway.admin("/livez")
+    assert verdict.status == 503
+    assert verdict.body.decode().startswith(reason)
+    assert verdict.body.endswith(b"s, with 3 requests to serve\n")
+    assert gateway.admin("/readyz").body.decode().startswith(reason)
+    refused = gateway.chat()
+    assert (refused.status, refused.error["code"]) == (503, "engine_unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    if not deaf:  # once it counts as hung, one token is asked for, and only one
+        wait_for(lambda: engine.requests[-1].path == "/v1/completions")
+    assert len(engine.requests) <= 4
+    engine.deaf = False
+    engine.metrics["iterations"] += 1
+    wait_for(lambda: gateway.admin("/livez").status == 200)
+    assert gateway.admin("/readyz").status == 200
+
+
+def test_an_engine_that_works_for_others_lets_a_silent_stream_wait_its_time(start_fast):
+    """The engine's verdict and the stream's own limit are two: each names its own reason."""
+    engine, gateway = start_fast(works=True, watchdog_seconds=60, idle_timeout_seconds=120)
+    engine.play(stall([delta_event(content="a")]))
+    body = gateway.chat(stream=True).body
+    assert body.count(b'"error"') == 1
+    assert b"was silent for 120 seconds (phase: stream)" in body
+    assert gateway.admin("/livez").status == 200
+
+
+def test_another_model_is_named(engine, start_gateway, wait_for):
+    """/readyz says what is served instead."""
+    engine.model = "other"
+    gateway = start_gateway()
+    expected = b"the engine serves other, not tiny-qwen3-vl\n"
+    wait_for(lambda: gateway.admin("/readyz").body == expected)
+    assert gateway.admin("/startupz").body == b"the engine was not ready yet\n"

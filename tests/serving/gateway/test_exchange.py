@@ -57,7 +57,7 @@ def test_a_compressed_body_is_told_to_come_plain(engine, gateway, encoding):
     """What unpacks to more than it weighs is not read, and "not JSON" would help nobody."""
     body = gzip.compress(HI)
     answer = gateway.request("POST", "/v1/chat/completions", body, {"content-encoding": encoding})
-    assert (answer.status, encoding.lower() in answer.error["message"]) == (400, True)
+    assert (answer.status, "Content-Encoding" in answer.error["message"]) == (400, True)
     assert not engine.requests
     engine.play(whole(UNARY))
     plain = gateway.request("POST", "/v1/chat/completions", HI, {"content-encoding": "identity"})

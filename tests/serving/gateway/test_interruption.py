@@ -42,6 +42,17 @@ def test_a_deadline_raises_its_error_in_the_block(phase, check_after, overdue):
         assert asyncio.run(waits_under(phase, check_after)) == "finished"
 
 
+@pytest.mark.parametrize("verdict", [None, Overdue("in vain")])
+def test_a_wait_in_vain_ends_before_its_deadline(verdict):
+    """Only if somebody says so, and with the error that was given."""
+    phase = Phase(1000, AssertionError, in_vain=lambda: verdict)
+    if verdict:
+        with pytest.raises(Overdue, match="in vain"):
+            asyncio.run(waits_under(phase, (1,)))
+    else:
+        assert asyncio.run(waits_under(phase, (1,))) == "finished"
+
+
 @pytest.mark.parametrize(("began", "overdue"), [(-2.0, False), (-11.0, True)])
 def test_a_wait_may_have_begun_earlier(began, overdue):
     """What is heard meanwhile does not start it anew."""
@@ -67,12 +78,17 @@ def test_after_an_interruption_the_task_can_go_on():
 
     async def told() -> str:
         interruption = Interruption()
-        asyncio.get_running_loop().call_soon(interruption.interrupt, Overdue("first"))
+        counts: list[bool] = []
+        for error in (Overdue("first"), Overdue("second")):
+            asyncio.get_running_loop().call_soon(
+                lambda error=error: counts.append(interruption.interrupt(error))
+            )
         try:
             with interruption:
                 await asyncio.sleep(5)
         except Overdue as error:
-            interruption.interrupt(Overdue("late"))
+            assert not interruption.interrupt(Overdue("late"))
+            assert counts == [True, False]
             await asyncio.sleep(0.01)
             assert asyncio.current_task().cancelling() == 0
             return str(error)

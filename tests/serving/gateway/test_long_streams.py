@@ -70,8 +70,10 @@ async def asked(port: int, name: str) -> bytes:
     return answer
 
 
-def test_300_streams_at_once_are_whole_and_apart(engine, gateway, many_files):
+def test_300_streams_at_once_are_whole_and_apart(engine, start_gateway, many_files):
     """All are open before one of them goes on; each gets its own answer."""
+    gateway = start_gateway(max_running_requests=STREAMS)
+    gateway.wait_ready()
     go = threading.Event()
 
     async def play(wire: Wire) -> None:

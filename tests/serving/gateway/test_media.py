@@ -16,13 +16,14 @@ from PIL import Image
 from serving.gateway.body import Body
 from serving.gateway.errors import BadRequest
 from serving.gateway.media import Media, MediaFetcher
-from serving.gateway.video import VIDEO_TOKENS
-from serving.options import GatewaySettings
+from serving.options import EngineSettings, GatewaySettings
 from tests.fake_engine import UNARY, whole
+from tests.hostile.pictures import TAILS, drawn
+from tests.hostile.videos import filmed, lasting
 from tests.serving.gateway.turns import LARGE_SHARE, shared_turns
 
 PARAM = "messages[0].content[1].image_url.url"
-MP4 = b"\0\0\0\x1cftypisom\0\0\2\0" + bytes(100)
+MP4 = filmed()  # 8 frames of 64 x 48 in 2 seconds
 
 
 def png(size: tuple[int, int] = (64, 64), noise: int = 0) -> bytes:
@@ -44,6 +45,19 @@ def large_jpeg(metadata: int, noise: int = 0) -> bytes:
 def data_url(data: bytes, kind: str = "image/png") -> str:
     """Return the inline form."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def read_piece(head: str, literal: bytes | memoryview) -> Media:
+    """Ask for an inline picture as it stands in a body."""
+
+    async def reading() -> Media:
+        fetcher = MediaFetcher(GatewaySettings())
+        try:
+            return await fetcher.picture(head, literal, PARAM)
+        finally:
+            await fetcher.close()
+
+    return asyncio.run(reading())
 
 
 def split(url: str) -> tuple[str, bytes | memoryview]:
@@ -155,7 +169,7 @@ def test_an_inline_picture_is_what_its_bytes_say(form, claimed):
 def test_inline_base64_is_not_copied():
     """What was cut out of the body is what goes to the engine."""
     head, literal = split(data_url(large_jpeg(0, noise=100_000)))
-    found = asyncio.run(MediaFetcher(GatewaySettings()).picture(head, literal, PARAM))
+    found = read_piece(head, literal)
     assert found.base64 is literal
 
 
@@ -165,7 +179,7 @@ def test_escaped_slashes_in_inline_base64_are_understood(noise):
     data = large_jpeg(0, noise)
     body = Body(json.dumps({"url": data_url(data)}).replace("/", r"\/").encode())
     head, literal = body.literal(json.loads(body.skeleton)["url"])
-    found = asyncio.run(MediaFetcher(GatewaySettings()).picture(head, literal, PARAM))
+    found = read_piece(head, literal)
     assert base64.b64decode(found.base64) == data
 
 
@@ -181,6 +195,7 @@ def test_20_mb_inline_leave_others_their_turns():
     head, literal = split(data_url(large_jpeg(3_900_000, noise=15_000_000)))
     fetcher = MediaFetcher(GatewaySettings())
     turns, longest = shared_turns(lambda: fetcher.picture(head, literal, PARAM))
+    asyncio.run(fetcher.close())
     assert turns > 20
     assert longest < LARGE_SHARE
 
@@ -196,7 +211,7 @@ def test_a_url_is_fetched_and_passed_on_inline(site, path):
 
 def test_a_video_is_taken_inline_and_by_url(site):
     """Both ways give the same, and a server is told what is wanted."""
-    expected = Media("video/mp4", base64.b64encode(MP4), VIDEO_TOKENS)
+    expected = Media("video/mp4", base64.b64encode(MP4), 256 + 2 * 16)
     assert read(data_url(MP4, "video/quicktime"), "video") == expected
     assert read(site + "/v.mp4", "video", **OPEN) == expected
     assert Pages.seen == [("/v.mp4", "video/*")]
@@ -231,7 +246,7 @@ def test_a_url_that_fails_says_why(site, path, kind, code, said):
 def test_no_redirect_is_followed_where_none_is_allowed(site):
     """The limit may be zero."""
     code, message = refusal(site + "/hop/1", media_redirects=0, **OPEN)
-    assert (code, "status 302" in message) == ("image_download_failed", True)
+    assert (code, "more than 0 times" in message) == ("image_download_failed", True)
 
 
 @pytest.mark.parametrize("kind", ["picture", "video"])
@@ -325,6 +340,70 @@ def test_a_picture_sent_as_a_video_is_refused():
     code, message = refusal(data_url(png()), "video")
     assert code == "unsupported_video_format"
     assert "holds a picture (PNG), not a video. Send it as a picture." in message
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        pytest.param(png()[:-1], "image_parse_error", "cut off before its end", id="cut off"),
+        pytest.param(png() + TAILS[0], "unsupported_image_format", "ZIP archive", id="polyglot"),
+        pytest.param(drawn("GIF", frames=9), "image_too_large", "9 frames; the", id="animation"),
+    ],
+)
+def test_what_a_worker_refuses_is_refused_by_name(data, code, said):
+    """The field is named, and no pixel reaches the engine."""
+    found, message = refusal(data_url(data), max_image_frames=8)
+    assert (found, said in message) == (code, True)
+
+
+def test_a_size_that_only_the_decoder_finds_is_held_to_the_limit():
+    """A frame may be larger than the screen that the file begins with."""
+    data = bytearray(drawn("GIF", (8, 8)))
+    at = data.index(b",", 13 + (3 << (data[10] & 7) + 1))
+    data[at + 5 : at + 9] = (5000).to_bytes(2, "little") + (600).to_bytes(2, "little")
+    code, message = refusal(data_url(bytes(data)))
+    assert (code, "is 5000 × 600 pixels; the limit" in message) == ("image_too_large", True)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        pytest.param(filmed(size=(320, 32)), "video_too_large", "limit is 256 a side", id="wide"),
+        pytest.param(filmed(frames=1), "video_too_small", "a single frame", id="one frame"),
+        pytest.param(filmed()[:-1], "video_parse_error", "cut off before", id="cut off"),
+        pytest.param(
+            lasting(1e6, (64, 48)), "video_too_large", "frames; the limit is 108000", id="long"
+        ),
+    ],
+)
+def test_videos_that_cannot_be_used_are_refused(data, code, said):
+    """Each says what it is and what to do."""
+    found, message = refusal(data_url(data), "video", max_image_side=256)
+    assert (found, said in message) == (code, True)
+
+
+@pytest.mark.parametrize(("spare", "allowed"), [(0, True), (-1, False)])
+def test_a_video_is_held_to_the_memory_of_its_sampled_frames(spare, allowed):
+    """Two a second, at least four, at full size and three bytes a pixel."""
+    limit = 4 * 64 * 48 * 3 + spare
+    if allowed:
+        assert read(data_url(MP4), "video", max_video_decoded_bytes=limit).tokens == 288
+    else:
+        code, message = refusal(data_url(MP4), "video", max_video_decoded_bytes=limit)
+        assert (code, f"the limit is {limit}" in message) == ("video_too_large", True)
+
+
+def test_a_video_is_counted_as_the_engine_is_set():
+    """Fewer frames taken, fewer tokens."""
+
+    async def reading() -> Media:
+        fetcher = MediaFetcher(GatewaySettings(), EngineSettings(max_video_frames=4))
+        try:
+            return await fetcher.video(*split(data_url(lasting(100, (640, 480)))), PARAM)
+        finally:
+            await fetcher.close()
+
+    assert asyncio.run(reading()).tokens == 2 * 20 * 15 + 2 * 18
 
 
 def asking(*urls: str, kind: str = "image_url") -> list[dict[str, object]]:

@@ -1,6 +1,5 @@
 """Both ports, the start that fails, and the way out by signals."""
 
-import contextlib
 import http.client
 import json
 import signal
@@ -8,10 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from serving.catalogue import entry_for
@@ -25,7 +22,6 @@ from tests.fake_engine import (
     delta_event,
     held,
     stall,
-    whole,
 )
 from tests.ports import free_ports
 
@@ -189,76 +185,3 @@ def test_an_engine_on_another_machine_does_not_start():
     settings = Settings(engine=EngineSettings(listen="tcp://10.0.0.1:80"))
     with pytest.raises(StartError, match="leaves this machine"):
         run(settings, entry_for("tiny"))
-
-
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET /v1/models HTTP/1.1\r\nhost:", b"POST /v1/completions HTTP/1.1\r\nx: y\r\n"]
-)
-def test_headers_that_do_not_come_end_the_connection(start_gateway, engine, sent):
-    """A connection without whole headers is dropped after the limit."""
-    gateway = start_gateway(header_timeout_seconds=0.4)
-    started = time.monotonic()
-    with dial(gateway.port) as connection:
-        connection.sendall(sent)
-        with contextlib.suppress(ConnectionResetError):
-            assert connection.recv(100) == b""
-    assert time.monotonic() - started > 0.3
-
-
-def test_headers_without_end_are_dropped(start_gateway, engine):
-    """Memory is bounded before any request exists."""
-    gateway = start_gateway()
-    with dial(gateway.port) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n")
-        with pytest.raises(OSError, match=r"reset|pipe"):
-            for _ in range(1000):
-                connection.sendall(b"x: " + b"y" * 4000 + b"\r\n")
-                time.sleep(0.001)
-
-
-REFUSED = b"POST /v1/nothing HTTP/1.1\r\nhost: x\r\n"
-
-
-def test_the_rest_of_a_refused_body_has_a_deadline(start_gateway, engine):
-    """A client cannot hold a connection by never ending a body that nobody reads."""
-    gateway = start_gateway(stalled_reader_seconds=0.5)
-    with dial(gateway.port) as connection:
-        connection.sendall(REFUSED + b"content-length: 1000\r\n\r\n")
-        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            connection.sendall(b"x")
-            assert connection.recv(100) == b""
-
-
-def test_trailers_without_end_are_dropped(start_gateway, engine):
-    """Memory is bounded behind a body too."""
-    gateway = start_gateway()
-    with dial(gateway.port) as connection:
-        connection.sendall(REFUSED + b"transfer-encoding: chunked\r\n\r\n0\r\n")
-        with pytest.raises(OSError, match=r"reset|pipe"):
-            for _ in range(1000):
-                connection.sendall(b"x: " + b"y" * 4000 + b"\r\n")
-                time.sleep(0.001)
-
-
-def is_kept(connection: socket.socket) -> bool:
-    """Say whether the gateway in this process still holds the other end of a connection."""
-    port = connection.getsockname()[1]
-    ends = psutil.Process().net_connections("tcp")
-    return any(end.raddr and end.raddr.port == port for end in ends)
-
-
-def test_a_closing_answer_that_is_not_read_is_dropped(start_gateway, engine, wait_for):
-    """A reader that stalls behind the last byte holds no connection."""
-    gateway = start_gateway(stalled_reader_seconds=1)
-    engine.play(whole(b'{"x":"' + b"y" * 8_000_000 + b'"}'))
-    head = b"POST /v1/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
-    with dial(gateway.port) as connection:
-        connection.sendall(head + b'content-length: 13\r\n\r\n{"prompt":""}')
-        wait_for(lambda: gateway.metric("gateway_requests_total") == 1)
-        wait_for(lambda: not is_kept(connection))
-        received = 0
-        with contextlib.suppress(ConnectionResetError):
-            while piece := connection.recv(2**20):
-                received += len(piece)
-    assert received < 8_000_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,14 @@ SAME = 2.0  # mean difference of a channel, of 255: what two encoders may make o
 
 def pixels(file: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), dtype=np.int16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawn_once() -> Iterator[None]:
+    """Draw each picture once for all tests: it takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acceptance_pictures, "picture_for", cache(acceptance_pictures.picture_for))
+        yield
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=acceptance_pictures.name_of)

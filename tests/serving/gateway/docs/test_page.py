@@ -121,7 +121,7 @@ def test_it_is_about_this_server() -> None:
     """Names, limits, defaults and the need for a key are those at hand, samples use the address."""
     entry = entry_for("Qwen/Qwen3-VL-8B-Thinking", aliases=["<mine>"])
     limits = GatewaySettings(max_output_tokens=4321, max_images=3, api_keys=("secret",))
-    shown = page(Offer.of(entry, limits), BASE)
+    shown = page(Offer.of(entry, limits, needs_key=True), BASE)
     assert f'base_url="{BASE}/v1"' in shown
     assert "4,321" in shown
     assert "3 pictures" in shown
@@ -129,6 +129,13 @@ def test_it_is_about_this_server() -> None:
     assert "needs a key" in shown
     assert "&lt;mine&gt;" in shown
     assert "secret" not in shown
+
+
+def test_a_route_of_one_dialect_says_so() -> None:
+    """Both lists of keys are OpenRouter's; what both dialects have is not marked."""
+    shown = page(Offer.of(entry_for("tiny"), GatewaySettings()), BASE)
+    marked = re.findall(r"<h3 id=\"(\w+)\">[^\n]*\n<p>[^\n]*under /api/v1 alone", shown)
+    assert marked == ["key", "keys"]
 
 
 def channels(colour: str) -> list[float]:

@@ -1,0 +1,166 @@
+"""A request's way to the engine: past its key's limits, through the line, and out of it again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from math import inf
+
+from serving.gateway.engine_watch import EngineWatch
+from serving.gateway.errors import EngineRefused, GatewayError, Overloaded
+from serving.gateway.exchange import Exchange
+from serving.gateway.fair_queue import Entry
+from serving.gateway.interruption import Phase
+from serving.gateway.key import Key
+from serving.gateway.line import Capacity, Line
+from serving.gateway.metrics import GatewayMetrics
+from serving.gateway.rate_account import Charge
+from serving.gateway.rate_limit import RateLimits
+from serving.gateway.workload import Forecast, Work
+from serving.options import Settings
+
+
+class Admission:
+    """Lets requests to the engine; one line for all of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        forecast: Forecast,
+        watch: EngineWatch,
+        limits: RateLimits,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._watch = watch
+        self._limits = limits
+        self._metrics = metrics
+        self._max_tokens = settings.gateway.max_running_tokens
+        self._line = Line(_capacity(settings))
+        self._turns: dict[int, asyncio.Future[None]] = {}
+        self.forecast = forecast
+
+    def knock(self, key: Key) -> None:
+        """Count an arrival; raises Overloaded where waiting would be in vain."""
+        if self._max_tokens is None and (tokens := self._watch.kv_cache_tokens):
+            self._line.capacity = replace(self._line.capacity, tokens=tokens)
+        with self._counted():
+            self._line.knock(_now(), key)
+
+    @asynccontextmanager
+    async def charge(self, exchange: Exchange, tokens: int) -> AsyncIterator[Charge]:
+        """Charge a request to its key, what it really took at the end; raises RateLimited.
+
+        Where the server failed nothing is charged, and no tokens where the engine refused. Who
+        hangs up early pays what was expected.
+        """
+        with self._counted():
+            charge = await self._limits.admit(exchange.key, tokens)
+        exchange.headers_out += charge.headers
+        try:
+            yield charge
+        except EngineRefused:
+            charge.settle(0)
+            raise
+        except GatewayError:
+            charge.refund()
+            raise
+        finally:
+            if exchange.seen.usage is not None:
+                charge.settle(exchange.seen.usage.prompt_tokens + exchange.seen.usage.output)
+            charge.close()
+
+    @asynccontextmanager
+    async def admit(self, exchange: Exchange, work: Work) -> AsyncIterator[None]:
+        """Hold a place at the engine within the block; raises RateLimited or Overloaded."""
+        async with self.charge(exchange, work.tokens) as charge:
+            try:
+                with self._counted():
+                    entry = await self._wait(exchange, work)
+            except asyncio.CancelledError:
+                charge.refund()
+                raise
+            started, finished = _now(), False
+            try:
+                yield
+                finished = True
+                self._learn(exchange, entry.work, started)
+            except Overloaded as error:
+                # The engine's queue is full although ours was not: others use it, too.
+                error.retry_after_seconds = self._line.retry_seconds(entry.flow)
+                raise
+            finally:
+                self._release(entry, finished=finished)
+
+    async def _wait(self, exchange: Exchange, work: Work) -> Entry:
+        entry = self._line.join(_now(), exchange.key, work)
+        turn = self._turns[entry.turn] = asyncio.get_running_loop().create_future()
+        self._call()
+        arrived = _now()
+        seconds = self._line.capacity.queue_seconds
+        exchange.interruption.enter(Phase(seconds, lambda: self._too_late(entry)))
+        try:
+            await turn
+        except BaseException:
+            if self._turns.pop(entry.turn, None):
+                self._line.leave(entry)
+                self._count()
+            else:
+                self._release(entry, finished=False)
+            raise
+        exchange.interruption.leave()
+        self._metrics.queue_wait.observe(_now() - arrived)
+        return entry
+
+    def _learn(self, exchange: Exchange, work: Work, started: float) -> None:
+        if exchange.seen.usage is not None:
+            self.forecast.learn(exchange.seen.usage, work.sequences)
+        if exchange.first_token_seconds is not None:
+            waited = started - exchange.started_at
+            self._line.rate.add_first_token(max(0.0, exchange.first_token_seconds - waited))
+
+    def _release(self, entry: Entry, *, finished: bool) -> None:
+        self._line.finish(_now(), entry, finished=finished)
+        self._call()
+
+    def _call(self) -> None:
+        """Send to the engine whom it has room for."""
+        while (entry := self._line.call(_now())) is not None:
+            turn = self._turns.pop(entry.turn)
+            if not turn.done():  # else it was given up just now, and gives its place back
+                turn.set_result(None)
+        self._count()
+
+    def _count(self) -> None:
+        self._metrics.queued.set(len(self._line.queue))
+        self._metrics.at_engine.set(self._line.sequences)
+
+    def _too_late(self, entry: Entry) -> Overloaded:
+        self._metrics.refusals.labels("waited").inc()
+        return Overloaded(
+            "The server was busy for too long. Please try again later.",
+            retry_after_seconds=self._line.retry_seconds(entry.flow, entry.work.units),
+        )
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except GatewayError as error:
+            self._metrics.refusals.labels(error.code).inc()
+            raise
+
+
+def _capacity(settings: Settings) -> Capacity:
+    gateway, sequences = settings.gateway, settings.engine.max_num_seqs
+    queued = gateway.max_queued_requests
+    return Capacity(
+        sequences=gateway.max_running_requests or sequences,
+        tokens=gateway.max_running_tokens or inf,
+        queued=2 * sequences if queued is None else queued,
+        queue_seconds=gateway.max_queue_seconds,
+    )
+
+
+def _now() -> float:
+    return time.perf_counter()

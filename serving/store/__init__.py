@@ -1,0 +1,1 @@
+"""What outlives a process: API keys, and what gateways share of their limits."""

@@ -1,0 +1,248 @@
+"""What a gateway lets to its engine, through real sockets: both sides of each limit."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.fake_engine import (
+    UNARY,
+    WAIT_SECONDS,
+    Script,
+    Wire,
+    answer_events,
+    held,
+    refusal,
+    slow_first_byte,
+    whole,
+)
+from tests.serving.gateway.conftest import CHAT
+
+BODY = json.dumps(CHAT).encode()
+
+
+class Gate:
+    """A script that answers only once it is opened."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.script: Script = held(answer_events()[:1], self.go, answer_events()[1:])
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Return a gate that is open at the end of the test."""
+    closed = Gate()
+    yield closed
+    closed.go.set()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Return threads for clients."""
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
+def ask(pool: ThreadPoolExecutor, gateway, count: int, **more) -> list[Future]:
+    """Ask so many streamed questions at once."""
+    return [pool.submit(gateway.chat, stream=True, **more) for _ in range(count)]
+
+
+def test_what_the_engine_cannot_compute_yet_waits_and_what_is_too_much_is_refused(
+    engine, start_gateway, gate, pool, wait_for
+):
+    """Two run, two wait, the fifth is told at once when to come again; all four are served."""
+    engine.default = gate.script
+    gateway = start_gateway(max_running_requests=2, max_queued_requests=2)
+    gateway.wait_ready()
+    running = ask(pool, gateway, 2)
+    wait_for(lambda: len(engine.requests) == 2)
+    waiting = ask(pool, gateway, 2)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 2)
+    refused = gateway.chat()
+    assert (refused.status, refused.error["code"]) == (429, "engine_overloaded")
+    assert refused.error["type"] == "rate_limit_error"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert len(engine.requests) == 2
+    gate.go.set()
+    assert [each.result().status for each in (*running, *waiting)] == [200] * 4
+    assert gateway.metric('gateway_refusals_total{code="engine_overloaded"}') == 1
+    assert gateway.metric("gateway_requests_queued") == 0
+    assert gateway.metric("gateway_sequences_running") == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/responses", "/v1/messages"])
+def test_every_way_to_the_engine_goes_through_the_line(
+    engine, start_gateway, gate, pool, wait_for, path
+):
+    """No dialect passes by; the refusal has its form, and comes before the body is read."""
+    engine.default = gate.script
+    gateway = start_gateway(max_running_requests=1, max_queued_requests=0)
+    gateway.wait_ready()
+    running = ask(pool, gateway, 1)
+    wait_for(lambda: len(engine.requests) == 1)
+    refused = gateway.request("POST", path, b"not even JSON")
+    assert (refused.status, refused.error["type"]) == (429, "rate_limit_error")
+    gate.go.set()
+    assert running[0].result().status == 200
+
+
+def test_who_waits_too_long_is_refused(start_fast, gate, pool):
+    """The wait has an end even where the engine's speed was judged too well."""
+    engine, gateway = start_fast(max_running_requests=1, max_queue_seconds=20, works=True)
+    engine.default = gate.script
+    running = ask(pool, gateway, 1)
+    assert engine.last()
+    refused = ask(pool, gateway, 1)[0].result()
+    assert (refused.status, refused.error["code"]) == (429, "engine_overloaded")
+    gate.go.set()
+    assert running[0].result().status == 200
+
+
+def test_a_client_that_hangs_up_leaves_the_queue(engine, start_gateway, gate, pool, wait_for):
+    """Nobody waits for who is gone, and the engine never hears of it."""
+    engine.default = gate.script
+    gateway = start_gateway(max_running_requests=1)
+    gateway.wait_ready()
+    running = ask(pool, gateway, 1)
+    wait_for(lambda: len(engine.requests) == 1)
+    impatient = gateway.connect()
+    impatient.request("POST", "/v1/chat/completions", BODY)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 1)
+    impatient.close()
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 0)
+    gate.go.set()
+    assert running[0].result().status == 200
+    assert len(engine.requests) == 1
+
+
+def test_a_failed_request_gives_its_place_back(engine, start_gateway):
+    """Errors of the engine do not use its capacity up."""
+    gateway = start_gateway(max_running_requests=1, max_queued_requests=0)
+    gateway.wait_ready()
+    engine.play(refusal(500, "Internal server error"), refusal(400, "no"), whole(UNARY))
+    assert [gateway.chat().status for _ in range(3)] == [502, 400, 200]
+
+
+def test_an_engine_that_is_full_is_told_as_429_with_a_time(engine, gateway):
+    """vLLM says 503 without one: clients would not come back, and uptime would suffer."""
+    engine.play(refusal(503, "The server is currently busy. Try again."))
+    answer = gateway.chat()
+    assert (answer.status, answer.error["code"]) == (429, "engine_overloaded")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [pytest.param("0.5", 504, id="over"), pytest.param("300", 200, id="in")]
+)
+def test_a_deadline_cancels_in_the_engine(engine, gateway, seconds, status):
+    """X-Request-Timeout ends the request and hangs up on the engine, which stops computing."""
+    engine.play(slow_first_byte(2 if status == 504 else 0, whole(UNARY)))
+    answer = gateway.chat(headers={"X-Request-Timeout": seconds})
+    assert answer.status == status
+    if status == 504:
+        assert answer.error["code"] == "deadline_exceeded"
+        assert engine.last().hung_up.wait(WAIT_SECONDS)
+
+
+def test_a_deadline_ends_a_stream_with_an_error_event(engine, gateway, gate):
+    """What was streamed by then stays; the last event says why it ended."""
+    engine.play(gate.script)
+    answer = gateway.chat(stream=True, headers={"X-Request-Timeout": "1"})
+    assert answer.status == 200
+    assert b'"code":"deadline_exceeded"' in answer.body
+    assert b"[DONE]" not in answer.body
+
+
+def test_the_servers_deadline_holds_for_all(engine, start_gateway):
+    """A client may ask for less than max_request_seconds, not for more."""
+    gateway = start_gateway(max_request_seconds=0.5)
+    gateway.wait_ready()
+    engine.default = slow_first_byte(2, whole(UNARY))
+    assert gateway.chat(headers={"X-Request-Timeout": "300"}).error["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "1e9", "nan", "0.0", "1,5"])
+def test_a_deadline_that_is_no_time_is_refused(gateway, engine, seconds):
+    """The error names the header."""
+    answer = gateway.chat(headers={"X-Request-Timeout": seconds})
+    assert (answer.status, answer.error["code"]) == (400, "invalid_value")
+    assert "X-Request-Timeout" in answer.error["message"]
+    assert not engine.requests
+
+
+def test_bodies_share_one_budget_of_memory(engine, start_gateway, wait_for):
+    """What does not fit beside others is refused with a time, and fits when they are gone."""
+    engine.default = whole(UNARY)
+    gateway = start_gateway(max_inflight_bytes=100_000)
+    gateway.wait_ready()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"content-length: {90_000 + len(BODY)}\r\n\r\n"
+    )
+    other = {**CHAT, "messages": [{"role": "user", "content": "x" * 20_000}]}
+    with contextlib.closing(socket.create_connection(("127.0.0.1", gateway.port))) as connection:
+        connection.sendall(head.encode() + b" " * 90_000)
+        wait_for(lambda: gateway.chat(**other).status == 429)
+        refused = gateway.chat(**other)
+        assert refused.error["code"] == "engine_overloaded"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert gateway.chat().status == 200
+        connection.sendall(BODY)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    wait_for(lambda: gateway.chat(**other).status == 200)
+
+
+@pytest.mark.parametrize(("size", "status"), [(90_000, 200), (110_000, 429)])
+def test_one_body_may_take_all_of_the_budget_and_no_more(engine, start_gateway, size, status):
+    """Both sides of the limit."""
+    engine.default = whole(UNARY)
+    gateway = start_gateway(max_inflight_bytes=100_000)
+    gateway.wait_ready()
+    answer = gateway.request("POST", "/v1/chat/completions", b" " * size + BODY)
+    assert answer.status == status
+
+
+def test_a_body_is_forgotten_when_the_engine_has_it(engine, start_gateway, gate, pool, wait_for):
+    """An answer may take minutes; the budget is for those that wait for the engine."""
+    engine.default = gate.script
+    gateway = start_gateway(max_inflight_bytes=100_000)
+    gateway.wait_ready()
+    big = {**CHAT, "messages": [{"role": "user", "content": "x" * 10_000}] * 9}
+    running = []
+    for count in (1, 2, 3):
+        running.append(pool.submit(gateway.chat, **big, stream=True))
+        wait_for(lambda count=count: len(engine.requests) == count)
+    gate.go.set()
+    assert [each.result().status for each in running] == [200] * 3
+
+
+def test_several_answers_take_several_places(engine, start_gateway, gate, pool, wait_for):
+    """n = 2 fills both places."""
+    engine.default = gate.script
+    gateway = start_gateway(max_running_requests=2, max_queued_requests=0)
+    gateway.wait_ready()
+    running = ask(pool, gateway, 1, n=2, temperature=1)
+    wait_for(lambda: len(engine.requests) == 1)
+    assert gateway.chat().status == 429
+    gate.go.set()
+    assert running[0].result().status == 200
+
+
+async def _nothing(wire: Wire) -> None:
+    wire.reset()
+
+
+def test_an_engine_that_breaks_off_gives_the_place_back(engine, start_gateway):
+    """A reset connection is no request that runs."""
+    gateway = start_gateway(max_running_requests=1, max_queued_requests=0)
+    gateway.wait_ready()
+    engine.play(_nothing, whole(UNARY))
+    assert gateway.chat().status in {502, 503}
+    gateway.wait_ready()
+    assert gateway.chat().status == 200
