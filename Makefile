@@ -28,7 +28,7 @@ doctor: setup ## Say in one page what this machine can serve.
 	@$(BIN)/python -m serving doctor
 
 score: setup ## Examine the running endpoint: share of right answers for each task.
-	@$(BIN)/python -m serving.tiny_model.score $(URL)
+	@$(BIN)/python -m serving.tiny_model.score $(URL) $(ARGS)
 
 verify: setup ## Check the running endpoint from outside: 59 questions with known answers.
 	@$(BIN)/python -m serving verify $(URL) $(ARGS)

@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 from serving import keys_command
-from serving.handover import hand_over
+from serving.handover import Config, hand_over
 
 app = typer.Typer(
     help="Serve Qwen3-VL on vLLM behind an OpenAI-compatible gateway.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_command.app, name="keys")
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
 
 
 @app.command()

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,11 @@ from serving.engine.choice import TINY, Layout, obstacle
 from serving.engine.hardware import Gpu, Machine, cpu_refusal, detect
 from serving.engine.shape import PUBLISHED, readable
 from serving.failure import StartError
-from serving.gateway import server
+from serving.gateway import server, tls
+from serving.gateway.address import AddressRule
+from serving.gateway.control import control_path
+from serving.gateway.host import HostRule
+from serving.gateway.key_terms import shown
 from serving.gateway.keys import load_keys
 from serving.options import Settings
 from serving.selection import Selection, select
@@ -51,7 +56,10 @@ def report(config: Path | None, environ: Mapping[str, str], machine: Machine) ->
     listeners = (
         _checked("ports", lambda: _ports(settings)),
         _checked("keys", lambda: _keys(settings)),
+        _checked("TLS", lambda: _certificate(settings)),
+        _checked("media", lambda: _media(settings)),
         _checked("engine.listen", lambda: _engine_address(settings)),
+        _checked("control", lambda: _control_address(settings)),
     )
     try:
         selection = select(config, environ, machine)
@@ -169,6 +177,31 @@ def _keys(settings: Settings) -> Check:
         return Check("keys", "note", "needed, and none is there that works", step)
     said = f"{count} set" if needed else f"none needed: only {settings.gateway.host} is served"
     return Check("keys", "ok", said)
+
+
+def _certificate(settings: Settings) -> Check:
+    pair = tls.Pair.read(settings.gateway)
+    if pair is None:
+        return Check("TLS", "ok", "off, the API port speaks http")
+    if pair.expires_at <= time.time():
+        step = "Renew it; a running gateway reads it again by itself."
+        return Check("TLS", "note", f"the certificate ended {shown(pair.expires_at)}", step)
+    names = ", ".join(pair.names) or "no name"
+    return Check("TLS", "ok", f"certificate for {names}, until {shown(pair.expires_at)}")
+
+
+def _media(settings: Settings) -> Check:
+    domains, networks = settings.gateway.media_domains, settings.gateway.media_private_networks
+    HostRule(domains)
+    AddressRule(networks)
+    private = f", also in {', '.join(networks)}" if networks else ""
+    return Check("media", "ok", f"from {', '.join(domains) or 'any public host'}{private}")
+
+
+def _control_address(settings: Settings) -> Check:
+    path = control_path(settings)
+    os.close(socket.take(path, socket.GATEWAY))
+    return Check("control", "ok", f"{path} is free, for `serving drain`")
 
 
 def _engine_address(settings: Settings) -> Check:

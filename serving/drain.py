@@ -37,7 +37,7 @@ def run(config: Path | None, *, wait: bool) -> int:
             response = gateway.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise NotDone(
-                f"No gateway listens on {path}: {error}.",
+                f"No gateway listens on {path}: {getattr(error, 'strerror', None) or error}.",
                 "Start one, or give the configuration of the one that runs (--config, or "
                 "SERVING_GATEWAY__CONTROL_SOCKET).",
             ) from None

@@ -1,12 +1,16 @@
-"""How the command line ends: with a command's exit code, or with one sentence that says why."""
+"""What all commands share: `--config`, and an end that is an exit code or one sentence."""
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from serving import logs
 from serving.failure import StartError
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
 
 
 def hand_over(command: Callable[[], int]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shlex
 import socket
 import sys
@@ -16,19 +17,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from serving import settings as configuration
 from serving.engine.hardware import detect
-from serving.failure import NotDone
+from serving.failure import NotDone, StartError
+from serving.gateway import tls
 from serving.gateway.key import Key, digest
 from serving.gateway.key_file import entry
-from serving.gateway.key_terms import KeyTerms, checked_terms, duration, shown
+from serving.gateway.key_terms import KeyTerms, checked_terms, duration, moment, shown
 from serving.gateway.keys import is_loopback
+from serving.options import GatewaySettings, StoreSettings
 from serving.selection import Selection, select
-from serving.startup import url_host
-from serving.store.database import Address, open_store, reason
+from serving.startup import EVERY_ADDRESS, api_url
+from serving.store.address import Address
+from serving.store.database import open_store, reason
 from serving.store.keys import Issued, KeyStore, new_text
 
 # A digest without salt hides only what nobody can guess.
 MIN_KEY_CHARACTERS: Final = 32
-EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
+# What every client can send in a header.
+KEY_TEXT: Final = re.compile(r"[!-~]+")
 HEADINGS: Final = ("ID", "NAME", "OWNER", "STATE", "REQ/MIN", "TOKENS/MIN", "CONCURRENT")
 MORE_HEADINGS: Final = ("PRIORITY", "ADMIN", "EXPIRES", "MODELS")
 
@@ -37,12 +42,14 @@ def create(config: Path | None, said: dict[str, Any], url: str | None) -> int:
     """Make a key and print it with all that its holder needs."""
     terms = _terms(said)
     selection = select(config, os.environ, detect(), on_trust=True)
-    with _store(selection.loaded.settings.store, new=True) as store:
+    settings = selection.loaded.settings
+    with _store(settings.store, new=True) as store:
         is_first = not store.list()
         issued = store.create(terms)
     lines = [f"The key {terms.name} ({issued.key.id}) is made. It is shown this once.", ""]
     lines += _message(issued, selection, url)
-    lines += ["", "Every server with this store takes it within 10 seconds."]
+    where = Address.of(settings.store)
+    lines += ["", f"Every server with this store takes it within 10 seconds: {where}."]
     if is_first:
         lines.append("A server that asked nobody for a key until now asks everybody for one then.")
     unknown = [name for name in terms.models if name not in selection.entry.names]
@@ -117,6 +124,11 @@ def write_entry(said: dict[str, Any], read: Callable[[], str], *, new: bool) -> 
             "guessed from its digest.",
             "Pass a random one on stdin, or let --new make it.",
         )
+    if not KEY_TEXT.fullmatch(text):
+        raise NotDone(
+            "The key holds blanks, or characters beyond ASCII: not every client can send those.",
+            "Pass another one on stdin, or let --new make it.",
+        )
     if new:
         sys.stderr.write(f"The key {terms.name} is made. It is shown this once.\n\n  {text}\n\n")
     sys.stdout.write(entry(terms, digest(text.encode())))
@@ -124,7 +136,7 @@ def write_entry(said: dict[str, Any], read: Callable[[], str], *, new: bool) -> 
 
 
 @contextlib.contextmanager
-def _store(settings: configuration.StoreSettings, *, new: bool = False) -> Iterator[KeyStore]:
+def _store(settings: StoreSettings, *, new: bool = False) -> Iterator[KeyStore]:
     """Open the store; one that is not there is made only if it is to be a new one."""
     address = Address.of(settings)
     if not (new or address.exists):
@@ -144,15 +156,26 @@ def _store(settings: configuration.StoreSettings, *, new: bool = False) -> Itera
 def _terms(said: dict[str, Any]) -> KeyTerms:
     """Check what was said of a key; an end may be given as a time from now."""
     if (end := said.get("expires_at")) is not None:
-        with contextlib.suppress(ValueError):
-            said = said | {"expires_at": datetime.now(UTC) + duration(end)}
+        said = said | {"expires_at": _end(end)}
     return checked_terms(said)
+
+
+def _end(said: str) -> datetime | str:
+    with contextlib.suppress(ValueError):
+        return datetime.now(UTC) + duration(said)
+    try:
+        moment(said)
+    except ValueError as error:
+        raise NotDone(
+            f"--expires is refused: {error}.", "Correct it, or give a time from now: 30m, 24h, 90d."
+        ) from None
+    return said
 
 
 def _message(issued: Issued, selection: Selection, url: str | None) -> list[str]:
     """Write what to send to the key's holder, ready to be copied."""
-    base = (url or _url(selection)).rstrip("/")
     key, gateway = issued.key, selection.loaded.settings.gateway
+    base = (url or _url(gateway)).rstrip("/")
     model = key.models[0] if key.models else selection.entry.id
     question = {"model": model, "messages": [{"role": "user", "content": "What is 12 + 7?"}]}
     words = ["curl", "-s", f"{base}/v1/chat/completions", "-H"]
@@ -169,14 +192,19 @@ def _message(issued: Issued, selection: Selection, url: str | None) -> list[str]
     ]
     if url is None and is_loopback(gateway.host):
         lines += ["", f"gateway.host is {gateway.host}: only this machine reaches that address."]
+        lines += ["Where the key's holder uses another one, name it with --url."]
     return lines
 
 
-def _url(selection: Selection) -> str:
-    gateway = selection.loaded.settings.gateway
-    scheme = "https" if gateway.tls_cert_file else "http"
-    host = socket.getfqdn() if gateway.host in EVERY_ADDRESS else url_host(gateway.host)
-    return f"{scheme}://{host}:{gateway.port}"
+def _url(gateway: GatewaySettings) -> str:
+    """Return the API's address as others know it: by its certificate, or by this machine's name."""
+    names: tuple[str, ...] = ()
+    with contextlib.suppress(StartError):  # the certificate's key may be another user's
+        pair = tls.Pair.read(gateway)
+        names = pair.names if pair else ()
+    if gateway.host in EVERY_ADDRESS:
+        gateway = gateway.model_copy(update={"host": socket.getfqdn()})
+    return api_url(gateway, names)
 
 
 def _row(key: Key) -> Sequence[str]:

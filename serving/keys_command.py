@@ -1,12 +1,11 @@
 """The sub-commands of `serving keys`: parse, and hand over to the desk."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from serving.handover import hand_over
+from serving.handover import Config, hand_over
 
 app = typer.Typer(help="Make, show and end the keys of the API.", no_args_is_help=True)
 
@@ -21,15 +20,16 @@ TERMS: Final = (
     "priority",
     "admin",
 )
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
 Name = Annotated[str, typer.Argument(help="Whose key it is, such as alice or ci-nightly.")]
 NameOrId = Annotated[str, typer.Argument(metavar="NAME|ID", help="As `keys list` shows it.")]
 Url = Annotated[
-    str | None, typer.Option(help="Address that the key's holder uses, where it is another one.")
+    str | None,
+    typer.Option(help="Address its holder uses, https://vl.example.org; by default the settings'."),
 ]
 Owner = Annotated[str | None, typer.Option(help="Whom to ask about it.")]
 Models = Annotated[
-    list[str] | None, typer.Option("--model", help="A model it may use; again for more than one.")
+    list[str] | None,
+    typer.Option("--model", help="A model it may use, again for another; by default all."),
 ]
 Requests = Annotated[int | None, typer.Option("--requests-per-minute", help="By default any.")]
 Tokens = Annotated[
@@ -37,9 +37,10 @@ Tokens = Annotated[
 ]
 Concurrent = Annotated[int | None, typer.Option("--max-concurrent", help="By default any.")]
 Expires = Annotated[
-    str | None, typer.Option(help="Its end: 90d from now, or 2027-01-31, the last day (UTC).")
+    str | None,
+    typer.Option(help="90d from now, or 2027-01-31, its last day (UTC); by default never."),
 ]
-Priority = Annotated[str | None, typer.Option(help="high, normal or low.")]
+Priority = Annotated[str | None, typer.Option(help="high, normal (the default) or low.")]
 Admin = Annotated[bool, typer.Option("--admin", help="It may list all keys at /api/v1/keys.")]
 
 
@@ -129,7 +130,7 @@ def _typed() -> str:
     """Read a key, unseen where somebody types it."""
     if sys.stdin.isatty():
         return str(typer.prompt("Key", hide_input=True, err=True))
-    return sys.stdin.readline()
+    return sys.stdin.buffer.readline().decode(errors="replace")
 
 
 def _said(*values: Any) -> dict[str, Any]:

@@ -14,21 +14,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from serving.failure import StartError
-from serving.options import EngineSettings, GatewaySettings, ModelsSettings, Settings, StoreSettings
+from serving.options import Settings
 
 if TYPE_CHECKING:
     from serving.engine.profile import Profile
-
-__all__ = [
-    "EngineSettings",
-    "GatewaySettings",
-    "Loaded",
-    "ModelsSettings",
-    "Settings",
-    "StoreSettings",
-    "load",
-    "render",
-]
 
 PREFIX = "SERVING_"
 SHORT_NAMES = {
@@ -195,9 +184,12 @@ def _unknown(name: str, known: Iterable[str], origin: str) -> StartError:
 def _bad_value(error: ValidationError, configured: Mapping[str, Value]) -> StartError:
     """Say the first problem; the value itself only where it cannot be a secret."""
     problem = error.errors(include_url=False)[0]
+    reason = problem["msg"].removeprefix("Value error, ")
     name = ".".join(str(part) for part in problem["loc"][:2])
+    if name not in OPTIONS:  # a whole group: its options contradict each other
+        return StartError(f"{reason}.", "Set or correct one of them.")
     field, entry = OPTIONS[name], configured[name]
-    reason = problem["msg"][0].lower() + problem["msg"][1:]
+    reason = reason[0].lower() + reason[1:]
     shown = "" if "Secret" in str(field.annotation) else f" {entry.value!r}"
     return StartError(
         f"{name}{shown} ({entry.origin}) is refused: {reason}.",

@@ -18,6 +18,7 @@ from serving.options import GatewaySettings
 
 logger = logging.getLogger(__name__)
 
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
 # A line of vLLM's log that ends a phase of its start; the first that matches counts.
 ENGINE_PHASES = (
     ("environment", "Initializing a V1 LLM engine"),
@@ -116,6 +117,7 @@ class Ready:
             f"  context   {self.context:,} tokens; answers up to {output:,} tokens",
             f"  pictures  {self.max_images} a request",
             f"  keys      {keys}",
+            f"  docs      {self.url}/docs",
             f"  admin     {self.admin_url}/metrics",
             *([PRIVATE_CA] if self.url.startswith("https:") else []),
         ]
@@ -192,6 +194,6 @@ def api_url(gateway: GatewaySettings, certified: Sequence[str]) -> str:
 
 def url_host(host: str) -> str:
     """Write an address to listen on as a host that a URL on this machine can have."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 — compared, not bound
+    if host in EVERY_ADDRESS:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

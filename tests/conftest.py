@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from serving.settings import PREFIX, SHORT_NAMES
+
 ENABLE = "enable: "
 MAX_WORKERS = 8
 
@@ -40,13 +42,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hide the caller's own settings from every test."""
     for name in list(os.environ):
-        if name.startswith("SERVING_") or name in (
-            "HOST",
-            "PORT",
-            "ADMIN_PORT",
-            "PROFILE",
-            "MODEL",
-        ):
+        if name.startswith(PREFIX) or name in SHORT_NAMES:
             monkeypatch.delenv(name)
     # A folder of each test's own, made by whoever needs it.
     monkeypatch.setenv("XDG_STATE_HOME", str(Path(STATE.name) / uuid.uuid4().hex))

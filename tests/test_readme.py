@@ -15,6 +15,7 @@ from serving.settings import OPTIONS, SHORT_NAMES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OPERATING = (ROOT / "deploy/README.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -56,7 +57,17 @@ def test_every_setting_named_exists() -> None:
     named = set(re.findall(r"`((?:engine|gateway|models|store)\.[a-z_]+)`", README + OPERATING))
     assert named
     assert named <= set(OPTIONS)
+    in_tables = set(re.findall(r"`((?:max|media|drain)_[a-z_]+)`", OPERATING))
+    assert in_tables
+    assert in_tables <= {name.partition(".")[2] for name in OPTIONS}
     assert all(f"`{name}`" in README or f"{name}=" in README for name in SHORT_NAMES)
+
+
+def test_every_proof_named_exists() -> None:
+    """What SECURITY.md promises has the tests beside it that it names."""
+    named = set(re.findall(r"`(?:tests/[a-z/]+/|inspection/)?(test_[a-z_]+\.py)`", SECURITY))
+    assert named
+    assert named <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
 
 def test_the_tables_are_those_of_the_result_files(results: ModuleType) -> None:

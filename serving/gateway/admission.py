@@ -6,9 +6,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from math import inf
+from typing import Final
 
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import EngineRefused, GatewayError, Overloaded
+from serving.gateway.errors import (
+    EngineRefused,
+    EngineTimeout,
+    GatewayError,
+    Overloaded,
+    ShuttingDown,
+)
 from serving.gateway.exchange import Exchange
 from serving.gateway.fair_queue import Entry
 from serving.gateway.interruption import Phase
@@ -20,6 +27,9 @@ from serving.gateway.rate_limit import RateLimits
 from serving.gateway.workload import Forecast, Work
 from serving.options import Settings
 
+# A count takes the engine a fraction of a second.
+COUNT_RETRY_SECONDS: Final = 1
+
 
 class Admission:
     """Lets requests to the engine; one line for all of them."""
@@ -27,6 +37,7 @@ class Admission:
     def __init__(
         self,
         settings: Settings,
+        *,
         forecast: Forecast,
         watch: EngineWatch,
         limits: RateLimits,
@@ -38,10 +49,11 @@ class Admission:
         self._max_tokens = settings.gateway.max_running_tokens
         self._line = Line(_capacity(settings))
         self._turns: dict[int, asyncio.Future[None]] = {}
+        self._counts = 0
         self.forecast = forecast
 
     def knock(self, key: Key) -> None:
-        """Count an arrival; raises Overloaded where waiting would be in vain."""
+        """Raise Overloaded where waiting would be in vain, before a body is read."""
         if self._max_tokens is None and (tokens := self._watch.kv_cache_tokens):
             self._line.capacity = replace(self._line.capacity, tokens=tokens)
         with self._counted():
@@ -59,15 +71,20 @@ class Admission:
         exchange.headers_out += charge.headers
         try:
             yield charge
+            _settle(charge, exchange)
         except EngineRefused:
             charge.settle(0)
             raise
-        except GatewayError:
+        except Exception:
             charge.refund()
             raise
+        except asyncio.CancelledError:
+            if isinstance(exchange.interruption.error, EngineTimeout | ShuttingDown):
+                charge.refund()
+            else:
+                _settle(charge, exchange)
+            raise
         finally:
-            if exchange.seen.usage is not None:
-                charge.settle(exchange.seen.usage.prompt_tokens + exchange.seen.usage.output)
             charge.close()
 
     @asynccontextmanager
@@ -92,6 +109,24 @@ class Admission:
             finally:
                 self._release(entry, finished=finished)
 
+    @contextmanager
+    def count(self) -> Iterator[None]:
+        """Hold a place for a prompt that the engine only counts; raises Overloaded.
+
+        There are as many as for requests that run or wait: all of these may have to be counted.
+        """
+        with self._counted():
+            if self._counts >= self._line.capacity.sequences + self._line.capacity.queued:
+                raise Overloaded(
+                    "The server counts as many prompts as it can. Please try again later.",
+                    retry_after_seconds=COUNT_RETRY_SECONDS,
+                )
+        self._counts += 1
+        try:
+            yield
+        finally:
+            self._counts -= 1
+
     async def _wait(self, exchange: Exchange, work: Work) -> Entry:
         entry = self._line.join(_now(), exchange.key, work)
         turn = self._turns[entry.turn] = asyncio.get_running_loop().create_future()
@@ -104,7 +139,7 @@ class Admission:
         except BaseException:
             if self._turns.pop(entry.turn, None):
                 self._line.leave(entry)
-                self._count()
+                self._call()  # whoever stood behind it may need less room
             else:
                 self._release(entry, finished=False)
             raise
@@ -149,6 +184,12 @@ class Admission:
         except GatewayError as error:
             self._metrics.refusals.labels(error.code).inc()
             raise
+
+
+def _settle(charge: Charge, exchange: Exchange) -> None:
+    """Charge what the engine has counted, if it has."""
+    if (usage := exchange.seen.usage) is not None:
+        charge.settle(usage.prompt_tokens + usage.output)
 
 
 def _capacity(settings: Settings) -> Capacity:

@@ -20,7 +20,7 @@ from serving.gateway.keys import load_keys
 from serving.gateway.media import MediaFetcher
 from serving.gateway.memory_budget import MemoryBudget
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.rate_lease import rate_limits
+from serving.gateway.rate_limit import rate_limits
 from serving.gateway.relay import Relay
 from serving.gateway.routes import check_method, find_route
 from serving.gateway.served import ServedModel
@@ -52,10 +52,10 @@ class Gateway:
             entry=entry,
             admission=Admission(
                 settings,
-                Forecast(thinks=entry.thinks),
-                self._watch,
-                self._limits,
-                self._metrics,
+                forecast=Forecast(thinks=entry.thinks),
+                watch=self._watch,
+                limits=self._limits,
+                metrics=self._metrics,
             ),
             limits=self.settings,
             watch=self._watch,

@@ -45,20 +45,17 @@ class Connection(HttpToolsProtocol):
         """Bound what comes between bodies: headers, but trailers and framing too."""
         if self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
         self._header_bytes += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as wish:
-            self._begin_anew(data[wish.args[0] :])
-        except httptools.HttpParserError:
-            self._refuse(malformed())
+        left: bytes | memoryview = memoryview(data)
+        while left and not self.transport.is_closing():
+            left = self._feed(left)
         if self._header_bytes > MAX_HEAD_BYTES:
             self._refuse(head_too_large())
 
     def on_message_begin(self) -> None:
-        """Start the clock for a further request of a kept connection."""
+        """Start the clock for a further request of a kept connection, which is idle no more."""
         super().on_message_begin()
+        self._unset_keepalive_if_required()
         self.scope["state"]["abort"] = self._hang_up
         if self._end is None:
             self._end_in(self.limits.header_timeout_seconds)
@@ -81,6 +78,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the clock for the rest of a refused body, or of an answer that is not read."""
         super().on_response_complete()
+        if self._end is not None:  # the next head has begun, and has its own clock
+            self._unset_keepalive_if_required()
         if self.transport.is_closing() or (self.cycle.response_complete and self.cycle.more_body):
             self._end_in(self.limits.stalled_reader_seconds)
 
@@ -112,7 +111,18 @@ class Connection(HttpToolsProtocol):
         """Have the parser stop at a wish for another protocol: see `_begin_anew`."""
         return True
 
-    def _begin_anew(self, rest: bytes) -> None:
+    def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse up to a wish for another protocol; return what stands behind it."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as wish:
+            self._begin_anew()
+            return data[wish.args[0] :]
+        except httptools.HttpParserError:
+            self._refuse(malformed())
+        return b""
+
+    def _begin_anew(self) -> None:
         """Read a request that wishes for another protocol as one without the wish, body and all.
 
         HTTP wants the wish ignored; the parser would drop the body behind it.
@@ -125,10 +135,7 @@ class Connection(HttpToolsProtocol):
         lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-        try:
-            self.parser.feed_data(b"\r\n".join([*lines, b"", rest]))
-        except httptools.HttpParserError:
-            self._refuse(malformed())
+        self._feed(b"\r\n".join([*lines, b"", b""]))
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer what is no request and close; break off where it would be a second answer."""

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from serving.engine.socket import GATEWAY, parse, take
+from serving.gateway.answer_headers import with_security
 from serving.gateway.drain import Report
 from serving.gateway.envelope import openai
 from serving.gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -63,11 +64,12 @@ class Control:
             if scope["method"] != "POST":
                 raise MethodNotAllowed("Use POST.", "POST")
         except GatewayError as error:
-            await send({"type": "http.response.start", "status": error.status, "headers": []})
+            headers = with_security([(b"content-type", b"application/json")], tls=False)
+            await send({"type": "http.response.start", "status": error.status, "headers": headers})
             await send({"type": "http.response.body", "body": openai(error, "")})
             return
         self._begin()
-        headers = [(b"content-type", b"application/x-ndjson")]
+        headers = with_security([(b"content-type", b"application/x-ndjson")], tls=False)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         over = False
         while not over:

@@ -214,6 +214,7 @@ class Exchange:
             extra={
                 "request_id": self.request_id,
                 "route": self.route,
+                "key": self.key.name,
                 "status": self.status,
                 "outcome": self.outcome,
                 "finish_reason": self.seen.finish_reason,

@@ -63,12 +63,21 @@ class FairQueue:
     def serve(self, entry: Entry) -> None:
         """Take out the request whose turn it is: the queue's time goes on to its start."""
         self._now = max(self._now, entry.start)
-        self.remove(entry)
+        self._take_out(entry)
         if not self._waiting:
             self._ends = {flow: end for flow, end in self._ends.items() if end > self._now}
 
     def remove(self, entry: Entry) -> None:
-        """Take out a request that waits no longer."""
+        """Take out a request that waits no longer: its flow goes on as if it had not come."""
+        self._take_out(entry)
+        units = entry.work.units
+        for other in self._waiting:
+            if other.flow == entry.flow and other.turn > entry.turn:
+                other.start = max(entry.start, other.start - units)
+        self._ends[entry.flow] = max(entry.start, self._ends[entry.flow] - units)
+        self._waiting.sort()
+
+    def _take_out(self, entry: Entry) -> None:
         self._waiting.remove(entry)
         self._flows[entry.flow] -= 1
         if not self._flows[entry.flow]:

@@ -86,7 +86,9 @@ async def count_prompt(
     fields: dict[str, Any] = {"model": served.entry.id, "messages": conversation.messages}
     if tools := question.request.offered_tools:
         fields["tools"] = tools
-    return await served.relay.count(exchange, question.body.restore(msgspec.json.encode(fields)))
+    body = question.body.restore(msgspec.json.encode(fields))
+    with served.admission.count():
+        return await served.relay.count(exchange, body)
 
 
 def _check_form(request: ChatRequest) -> None:

@@ -54,6 +54,11 @@ class Interruption:
             if kind is asyncio.CancelledError:
                 raise self._error from None
 
+    @property
+    def error(self) -> Exception | None:
+        """Return what ends the block, None if nothing does."""
+        return self._error
+
     def enter(self, phase: Phase, since: float | None = None) -> None:
         """Start to wait for something, or go on with a wait that began at a loop time."""
         self._phase = phase

@@ -3,17 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import Gauge
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from serving.failure import StartError
 from serving.gateway.key import Key
+from serving.logs import describe
+from serving.store.address import Address
 from serving.store.daemon_thread import in_daemon_thread
-from serving.store.database import Address, open_store, reason
-from serving.store.keys import KeyStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +46,21 @@ class StoredKeys:
 
     def read(self) -> tuple[Key, ...]:
         """Return all keys; the default store has none until `serving keys create` makes it."""
+        if self._engine is None and self._address.is_default and not self._address.exists:
+            return ()
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 — see `address`
+
+        from serving.store.database import open_store, reason  # noqa: PLC0415
+        from serving.store.keys import KeyStore  # noqa: PLC0415
+
         if self._engine is None:
-            if self._address.is_default and not self._address.exists:
-                return ()
             self._engine = open_store(self._address)
         try:
             return KeyStore(self._engine).list()
         except (SQLAlchemyError, ValueError) as error:
             raise StartError(
-                f"{self._address} cannot be read: {reason(error)}.", "Check that it is there."
+                f"{self._address} cannot be read: {reason(error)}.",
+                "Check that it is there and that this user may write it.",
             ) from None
 
     def close(self) -> None:
@@ -83,19 +90,26 @@ class Followed:
             await self._read_again(changed, gauge)
 
     async def _read_again(self, changed: Callable[[], None], gauge: Gauge) -> None:
-        reading = in_daemon_thread(self.source.read, "keys")
-        await asyncio.wait({reading}, timeout=REREAD_SECONDS)
-        if not reading.done() and self._problem is None:
-            self._note(f"The keys' {self.source.name} has not answered for a while.", gauge)
+        loop = asyncio.get_running_loop()
+        silence = loop.call_later(REREAD_SECONDS, self._note_silence, gauge)
         try:
-            keys = await reading
+            keys = await in_daemon_thread(self.source.read, "keys")
         except StartError as error:
             self._note(str(error), gauge)
             return
+        except Exception as error:  # the border to the source: whatever fails there, this goes on
+            self._note(f"The keys' {self.source.name} failed: {describe(error)}\n", gauge)
+            return
+        finally:
+            silence.cancel()
         self._note(None, gauge)
         if keys != self.keys:
             self.keys = keys
             changed()
+
+    def _note_silence(self, gauge: Gauge) -> None:
+        if self._problem is None:
+            self._note(f"The keys' {self.source.name} has not answered for a while.", gauge)
 
     def _note(self, problem: str | None, gauge: Gauge) -> None:
         """Set the gauge, and log what has changed."""

@@ -33,9 +33,10 @@ def moment(value: Any) -> float:
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
-        if isinstance(value, datetime):
-            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        return datetime.combine(value + timedelta(days=1), time(), UTC).timestamp()
+        if not isinstance(value, datetime):
+            value = datetime.combine(value + timedelta(days=1), time())
+        zoned: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return zoned.astimezone(UTC).timestamp()  # it is shown in UTC: no year is out of range
     except (ValueError, TypeError, OverflowError):
         raise ValueError(
             "it is no date such as 2027-01-31 and no time such as 2027-01-31T18:00:00Z"

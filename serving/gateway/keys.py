@@ -16,7 +16,7 @@ from serving.gateway.key import ANYBODY, Key, digest
 from serving.gateway.key_file import KeyFile
 from serving.gateway.key_source import Followed, KeySource, StoredKeys
 from serving.options import GatewaySettings, Settings
-from serving.store.database import Address
+from serving.store.address import Address
 
 # What a digest is filed under: the rest of it is compared in constant time.
 FILED_BYTES: Final = 8

@@ -5,7 +5,7 @@ here, in a fair order. A queue is for bursts and for clients that wait for their
 fill it up to `queue_seconds`. Where requests keep coming faster than they are finished, waiting
 makes everybody late and serves nobody more: then a request is let in only if its wait is short
 beside the engine's own time to a first token. What tells the two apart is each key's credit, which
-every arrival lowers and every request that ends raises.
+every request that comes for a place lowers and every one that ends raises.
 """
 
 import math
@@ -66,9 +66,9 @@ class Line:
         return self._sequences
 
     def knock(self, now: float, key: Key) -> None:
-        """Count an arrival; raises Overloaded if no request of this key has a chance now."""
+        """Raise Overloaded if no request of this key has a chance now."""
         self._pass(now)
-        self._change_credit(key.id, -1)
+        self._change_credit(key.id, 0)
         if self.queue or self._sequences >= self.capacity.sequences:
             self._check(now, key)
 
@@ -76,6 +76,7 @@ class Line:
         """Put a request in line that has knocked; raises Overloaded."""
         if self.queue or not self._fits(work):
             self._check(now, key)
+        self._change_credit(key.id, -1)
         return self.queue.add(key.id, key.priority.rank, work)
 
     def leave(self, entry: Entry) -> None:
@@ -92,7 +93,8 @@ class Line:
         self._tokens += entry.work.tokens
         self._units += entry.work.units
         self._began[entry.turn] = now
-        insort(self._ends, (now + self.rate.wait_seconds(entry.work.units, 1), entry.turn))
+        seconds = self.rate.wait_seconds(entry.work.units, entry.work.sequences)
+        insort(self._ends, (now + seconds, entry.turn))
         return entry
 
     def finish(self, now: float, entry: Entry, *, finished: bool) -> None:
@@ -106,7 +108,7 @@ class Line:
         self._change_credit(entry.flow, 1)
         seconds = now - self._began.pop(entry.turn)
         if finished:
-            self.rate.add(work.units, seconds)
+            self.rate.add(work.units / work.sequences, seconds)
 
     def retry_seconds(self, flow: str, ahead_units: float = 0.0) -> int:
         """Return when to come again: when what waits and what is owed has been worked off."""
@@ -123,7 +125,10 @@ class Line:
         return sequences <= self.capacity.sequences and tokens <= self.capacity.tokens
 
     def _check(self, now: float, key: Key) -> None:
-        """Raise Overloaded unless the queue has a place for this key, in good time."""
+        """Raise Overloaded unless the queue has a place for this key, in good time.
+
+        A refusal takes credit, too: whoever keeps asking faster than the engine works has none.
+        """
         flow = key.id
         count, units = self.queue.ahead(flow, key.priority.rank)
         free = self.capacity.queued - len(self.queue)
@@ -132,11 +137,12 @@ class Line:
         units += self._units / self.capacity.sequences
         wait = self.rate.wait_seconds(units, self.capacity.sequences)
         patience = self.capacity.queue_seconds
-        if self._credits[flow].left < 0 and key.priority is not Priority.LOW:
+        if self._credits[flow].left < 1 and key.priority is not Priority.LOW:
             patience = min(patience, PATIENCE * self.rate.first_token_seconds)
             if count < len(self._ends):  # those that began together end together
                 wait = max(wait, self._ends[count][0] - now)
         if share <= 0 or wait > patience:
+            self._change_credit(flow, -1)
             raise Overloaded(
                 "The server is busy. Please try again after the time in the header Retry-After.",
                 retry_after_seconds=self.retry_seconds(flow, units),

@@ -118,6 +118,8 @@ class MediaFetcher:
             ) from None
         if decoded_bytes(base64) > self._limits.max_media_bytes:
             raise place.too_large(self._limits.max_media_bytes)
+        if base64 is not literal:  # JSON's escapes made a copy necessary
+            self._take(decoded_bytes(base64))
         return base64
 
     def _check_size(self, size: Size | None, place: Place) -> None:

@@ -86,8 +86,8 @@ class GatewayMetrics:
         # Alert on refusals; panel of why.
         self.refusals = Counter(
             "gateway_refusals",
-            "Requests refused for a limit of the server or of their key",
-            ["code"],
+            "Requests refused for a limit, by the error's code; waited: after a time in the queue",
+            ["reason"],
             registry=self.registry,
         )
 

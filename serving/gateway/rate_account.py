@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from serving.gateway.answer_headers import Headers
 from serving.gateway.errors import RateLimited
 from serving.gateway.key import Key
 from serving.gateway.rate_window import Clock, Window
 
-Headers = list[tuple[bytes, bytes]]
 REQUESTS: Final = "requests"
 TOKENS: Final = "tokens"
 # A request may end at any time.

@@ -32,9 +32,9 @@ from serving.gateway.rate_errand import (
 )
 from serving.gateway.rate_limit import RateLimits, is_limited
 from serving.gateway.rate_window import Clock
-from serving.options import StoreSettings
+from serving.store.address import Address
 from serving.store.daemon_thread import in_daemon_thread
-from serving.store.database import Address, open_store, reason
+from serving.store.database import open_store, reason
 from serving.store.leases import LeaseBook, Order
 
 logger = logging.getLogger(__name__)
@@ -234,12 +234,9 @@ class LeasedRateLimits(RateLimits):
             self._book.close()
 
 
-def rate_limits(store: StoreSettings, stale: Gauge) -> RateLimits:
-    """Return limits that are shared where the store is PostgreSQL; raises StartError."""
-    address = Address.of(store)
-    if address.path is not None:
-        return RateLimits()
-    book = LeaseBook(lambda: open_store(address), secrets.token_hex(8), Timing().expiry_seconds)
+def leased(store: Address, stale: Gauge) -> LeasedRateLimits:
+    """Return limits that are shared by all gateways on this PostgreSQL."""
+    book = LeaseBook(lambda: open_store(store), secrets.token_hex(8), Timing().expiry_seconds)
     return LeasedRateLimits(book, stale)
 
 

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Self
 
+from prometheus_client import Gauge
+
 from serving.gateway.key import Key
 from serving.gateway.rate_account import Account, Charge
 from serving.gateway.rate_window import Clock
+from serving.options import StoreSettings
+from serving.store.address import Address
 
 
 def whole(limit: int) -> int:
@@ -53,6 +57,16 @@ class RateLimits:
             account.turn()
             if account.blank:
                 del self.accounts[key_id]
+
+
+def rate_limits(store: StoreSettings, stale: Gauge) -> RateLimits:
+    """Return limits that are shared where the store is PostgreSQL; raises StartError."""
+    address = Address.of(store)
+    if address.path is not None:
+        return RateLimits()
+    from serving.gateway.rate_lease import leased  # noqa: PLC0415 — see `address`
+
+    return leased(address, stale)
 
 
 def is_limited(key: Key) -> bool:

@@ -86,7 +86,7 @@ class Window:
     def give_back(self, amount: int, minute: int) -> None:
         """Undo a use of that minute. Of an earlier one it pays debts; the rest has lapsed."""
         if minute == self.minute:
-            self.used -= amount
+            self.used = max(0, self.used - amount)
         else:
             self.owed = max(0, self.owed - amount)
 

@@ -111,7 +111,9 @@ class Relay:
         """Return how many tokens the engine makes of messages, pictures included."""
         self._watch.require_sound()
         exchange.interruption.enter(self._first_byte)
-        async with self._engine.post("/tokenize", body, exchange.request_id) as response:
+        async with self._engine.post(
+            "/tokenize", body, exchange.request_id, computes=False
+        ) as response:
             answer = await response.read()
         exchange.interruption.leave()
         try:

@@ -75,7 +75,9 @@ def find_route(path: str) -> Route:
     dialect = dialect_of(path)
     known = (rest for rest, route in ROUTES.items() if dialect in route.dialects)
     paths = ", ".join(dialect.base + rest for rest in known)
-    raise NotFound(f"Unknown route. This server has {paths}.", code="unknown_url")
+    raise NotFound(
+        f"Unknown route. This server has {paths}; /docs describes them.", code="unknown_url"
+    )
 
 
 def check_method(route: Route, method: str) -> None:

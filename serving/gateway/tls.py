@@ -40,8 +40,8 @@ class Pair:
         if cert_file is None or key_file is None:
             return None
         content = _content(cert_file, key_file)
-        _require_private(key_file)
         try:
+            _require_private(key_file)
             context = _context(cert_file, key_file)
             seen = _shake_hands(context, cert_file)
         except (ssl.SSLError, ValueError) as error:
@@ -50,6 +50,8 @@ class Pair:
                 f"{FILES} are no pair that TLS can use ({reason}).",
                 "Give the PEM chain, the server's own certificate first, and its key unencrypted.",
             ) from None
+        except OSError as error:  # they are being replaced at this moment
+            raise _unreadable(error) from None
         names = tuple(name for kind, name in seen.get("subjectAltName", ()) if kind != "email")
         return cls(content, context, float(ssl.cert_time_to_seconds(seen["notAfter"])), names)
 
@@ -129,10 +131,14 @@ def _content(cert_file: Path, key_file: Path) -> tuple[bytes, bytes]:
     try:
         return cert_file.read_bytes(), key_file.read_bytes()
     except OSError as error:
-        raise StartError(
-            f"{error.filename} ({FILES}) cannot be read: {error.strerror}.",
-            "Give the paths of files that this user can read.",
-        ) from None
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError) -> StartError:
+    return StartError(
+        f"{error.filename or 'A file'} ({FILES}) cannot be read: {error.strerror}.",
+        "Give the paths of files that this user can read.",
+    )
 
 
 def _context(cert_file: Path, key_file: Path) -> ssl.SSLContext:

@@ -52,18 +52,19 @@ class Engine:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: Sequence[Piece], request_id: str
+        self, path: str, body: Sequence[Piece], request_id: str, *, computes: bool = True
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request; leaving the block early hangs up, which stops the generation.
 
-        Raises EngineUnavailable, EngineTimeout, or what the engine's error status means.
+        `in_flight` counts those that `computes` says are for the engine's core. Raises
+        EngineUnavailable, EngineTimeout, or what the engine's error status means.
         """
         headers = {
             "content-type": "application/json",
             "content-length": str(sum(map(len, body))),
             "x-request-id": request_id,
         }
-        with _translated(), self._counted():
+        with _translated(), self._counted(int(computes)):
             response = await self._open_session().post(
                 self._base + path, data=_pieces(body), headers=headers
             )
@@ -82,12 +83,12 @@ class Engine:
                 return response.status, await response.read(), response.content_type
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.in_flight += 1
+    def _counted(self, count: int) -> Iterator[None]:
+        self.in_flight += count
         try:
             yield
         finally:
-            self.in_flight -= 1
+            self.in_flight -= count
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

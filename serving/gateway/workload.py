@@ -46,7 +46,7 @@ class Lengths:
         self._sums = [0, first]
 
     def add(self, length: int) -> None:
-        """Learn one."""
+        """Learn the length of one more answer."""
         self._seen.append(length)
         self._sorted = sorted(self._seen)
         self._sums = [0, *accumulate(self._sorted)]

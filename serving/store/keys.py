@@ -2,8 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -87,7 +87,7 @@ class KeyStore:
                 f"A key named {terms.name} is there already.",
                 "Choose another name, or `serving keys rotate` or `revoke` that one.",
             ) from None
-        return Issued(self.find(str(row["id"])), text)
+        return Issued(_key(row), text)
 
     def list(self) -> tuple[Key, ...]:
         """Return all keys that ever were, the oldest first."""
@@ -96,11 +96,11 @@ class KeyStore:
             return tuple(_key(row) for row in connection.execute(asked).mappings())
 
     def find(self, name_or_id: str) -> Key:
-        """Return a key by its id or name, of several the latest; raises NotDone."""
+        """Return a key by its id or name, of several that which works; raises NotDone."""
         asked = (
             sa.select(api_keys)
             .where(sa.or_(columns.id == name_or_id, columns.name == name_or_id))
-            .order_by(columns.created_at.desc())
+            .order_by(columns.revoked_at.is_not(None), columns.created_at.desc())
             .limit(1)
         )
         with self._engine.connect() as connection:
@@ -137,14 +137,15 @@ class KeyStore:
         with self._engine.begin() as connection:
             changed = connection.execute(sa.update(api_keys).where(as_found).values(values))
         if not changed.rowcount:
+            why = "is revoked" if key.revoked_at is not None else "was changed by another just now"
             raise NotDone(
-                f"The key {key.name} ({key.id}) is revoked, or somebody changed it just now.",
+                f"The key {key.name} ({key.id}) {why}.",
                 f"Look at it with `serving keys show {key.id}`.",
             )
-        return self.find(key.id)
+        return replace(key, **values)
 
 
-def _key(row: sa.RowMapping) -> Key:
+def _key(row: Mapping[Any, Any]) -> Key:
     return Key(
         **{
             **row,

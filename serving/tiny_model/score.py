@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from serving.tiny_model.exam import QUESTIONS, TASKS, Question, question
+from serving.verify.contact import Unusable, read_key
 
 PASS_MARK = 0.95
 AT_ONCE = 16
@@ -77,7 +77,7 @@ async def served_model(session: aiohttp.ClientSession, url: str) -> str:
         async with session.get(f"{url}/v1/models") as reply:
             if reply.status != 200:
                 raise SystemExit(
-                    f"{url}/v1/models answered {reply.status}. Give the key with --key, "
+                    f"{url}/v1/models answered {reply.status}. Give the key with --key-file, "
                     "or the URL without its path."
                 )
             return str((await reply.json())["data"][0]["id"])
@@ -117,13 +117,14 @@ def main() -> int:
     """Parse the command line, examine, and compare with the pass mark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000")
-    parser.add_argument("--key", default=os.environ.get("OPENAI_API_KEY"))
+    parser.add_argument("--key-file", type=Path, help="file with the API key")
     parser.add_argument("--questions", type=int, default=QUESTIONS, help="a task and sampling")
     parser.add_argument("--out", type=Path, help="write shares and mistakes as JSON")
     options = parser.parse_args()
     try:
-        result = asyncio.run(score(options.url.rstrip("/"), options.key, options.questions))
-    except QuestionRefused as error:
+        key = read_key(options.key_file)
+        result = asyncio.run(score(options.url.rstrip("/"), key, options.questions))
+    except (QuestionRefused, Unusable) as error:
         raise SystemExit(str(error)) from None
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")

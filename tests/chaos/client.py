@@ -93,6 +93,9 @@ class Connection(asyncio.Protocol):
             await asyncio.wait_for(self._done, PATIENCE_SECONDS)
         except TimeoutError:
             self.close()
+        except asyncio.CancelledError:
+            self.close()  # a client that is gone keeps no place
+            raise
 
     def close(self) -> None:
         """Drop the connection."""

@@ -15,6 +15,7 @@ from typing import Final
 import aiohttp
 import psutil
 
+from serving.settings import PREFIX, SHORT_NAMES
 from tests.chaos.client import Client
 from tests.chaos.paced_engine import Pace
 from tests.chaos.wait import until
@@ -24,7 +25,6 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 300.0
 END_SECONDS: Final = 60.0
 PR_SET_PDEATHSIG: Final = 1
-SHORT: Final = ("HOST", "PORT", "ADMIN_PORT", "PROFILE", "MODEL")
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Site:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("SERVING_") and name not in SHORT
+            if not name.startswith(PREFIX) and name not in SHORT_NAMES
         }
         return kept | {
             "PORT": str(self.port),

@@ -9,7 +9,8 @@ import pytest
 from serving.catalogue import entry_for
 from serving.engine import profile
 from serving.engine.command import engine_command
-from serving.settings import EngineSettings, load
+from serving.options import EngineSettings
+from serving.settings import load
 from tests.contracts import vllm_parser
 
 FOLDER = Path(__file__).parent

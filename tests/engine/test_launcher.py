@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 REFUSED = """
 import sys
 from serving.engine.launcher import Launch, start, with_shims
-from serving.settings import EngineSettings
+from serving.options import EngineSettings
 shims = {"PYTHONPATH": with_shims(None)}
 start(Launch(EngineSettings(listen=sys.argv[1]), ["--no-such-flag"], shims, []))
 """

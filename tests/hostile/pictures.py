@@ -76,7 +76,7 @@ def png(width: int, height: int, *chunks: bytes, packed: bytes | None = None) ->
 
 def cut_off(rng: random.Random) -> File:
     """Lose the end."""
-    data = drawn(rng.choice(FORMS))
+    data = drawn(rng.choice(FORMS)).removesuffix(b";")  # a GIF is whole without it
     return File(data[: rng.randrange(len(data))], (PARSE,))
 
 
@@ -159,6 +159,11 @@ def polyglot(rng: random.Random) -> File:
     return File(drawn(rng.choice(FORMS)) + gap + rng.choice(TAILS), (UNSUPPORTED,))
 
 
+def two_in_one(rng: random.Random) -> File:
+    """Show one picture to those who read the signature, and another to the engine's decoder."""
+    return File(rng.choice((_jpeg_and_fli(), _png_and_pcd())), (UNSUPPORTED,))
+
+
 def something_else(rng: random.Random) -> File:
     """Be no picture that is served."""
     return File(rng.choice(OTHERS) + rng.randbytes(rng.randint(0, 40)), (UNSUPPORTED,))
@@ -185,6 +190,20 @@ def slow(rng: random.Random) -> File:
     )()
 
 
+def _jpeg_and_fli() -> bytes:
+    """Return a JPEG whose first segment makes it the head of a film of 8000 x 8000 pixels."""
+    data, length = drawn("JPEG"), 0x11AF  # what such a head has there
+    head = struct.pack("<HHHHHI", 1, 8000, 8000, 8, 0, 0)
+    segment = b"\xff\xef" + struct.pack(">H", length) + head
+    return data[:2] + segment.ljust(length + 2, b"\0") + data[2:]
+
+
+def _png_and_pcd() -> bytes:
+    """Return a PNG that says at byte 2048 to be a Photo CD's picture of 768 x 512 pixels."""
+    gap = bytes(2048 - len(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", bytes(13))) - 8)
+    return png(8, 8, chunk(b"teSt", (gap + b"PCD_").ljust(800_000, b"\0")))
+
+
 def _patched_jpeg(width: int, height: int) -> bytes:
     data = bytearray(drawn("JPEG"))
     at = data.index(b"\xff\xc0")
@@ -208,6 +227,7 @@ PICTURES: tuple[Callable[[random.Random], File], ...] = (
     text_bomb,
     animation,
     polyglot,
+    two_in_one,
     something_else,
     noise,
     slow,

@@ -125,6 +125,20 @@ def noise(rng: random.Random) -> File:
     return File(rng.choice(heads) + rng.randbytes(rng.randint(20, 3000)), codes)
 
 
+def two_in_one(rng: random.Random) -> File:
+    """Begin as MPEG, and be an MP4 to those who look further."""
+    mpeg, inner = filmed(*KINDS[3]), filmed(*KINDS[0], rng.choice(((640, 480), (1280, 720))))
+    pack, at = mpeg[:12], 0x1BA  # an MP4's reader takes the signature for the length of a box
+    gap = at - len(pack) - 6
+    padding = b"\0\0\1\xbe" + struct.pack(">H", gap) + b"\xff" * gap
+    data = bytearray(pack + padding + inner + mpeg[12:])
+    table = data.index(b"stco") + 8
+    (count,) = struct.unpack_from(">I", data, table)
+    for entry in range(table + 4, table + 4 + 4 * count, 4):
+        struct.pack_into(">I", data, entry, struct.unpack_from(">I", data, entry)[0] + at)
+    return File(bytes(data), (PARSE,))
+
+
 def no_video(rng: random.Random) -> File:
     """Be a picture, or a format that is not served."""
     data = rng.choice((drawn("PNG"), drawn("GIF"), b"OggS\0\2" + bytes(50), b"FLV\1" + bytes(50)))
@@ -141,5 +155,6 @@ VIDEOS: tuple[Callable[[random.Random], File], ...] = (
     soundless,
     playlist,
     noise,
+    two_in_one,
     no_video,
 )

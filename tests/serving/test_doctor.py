@@ -14,10 +14,13 @@ import pytest
 
 from serving.doctor import Check, render, report
 from serving.engine.hardware import Gpu, Holder, Machine
+from serving.engine.socket import GATEWAY, take
 from serving.gateway.key_terms import KeyTerms
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.keys import KeyStore
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Room
@@ -97,6 +100,16 @@ def test_a_sound_machine_has_no_red_line(examine: Callable[..., dict[str, Check]
             LAPTOP, {"SERVING_ENGINE__LISTEN": "/" + 120 * "x"}, "engine.listen", "bytes", id="path"
         ),
         pytest.param(
+            LAPTOP, {"SERVING_GATEWAY__MEDIA_DOMAINS": "a/b"}, "media", "no host", id="no host"
+        ),
+        pytest.param(
+            LAPTOP,
+            {"SERVING_GATEWAY__MEDIA_PRIVATE_NETWORKS": "10.0.0.0/33"},
+            "media",
+            "media_private_networks",
+            id="no network",
+        ),
+        pytest.param(
             LAPTOP,
             {"SERVING_ENGINE__MAX_MODEL_LEN": "900000000"},
             "context",
@@ -131,6 +144,35 @@ def test_keys_of_all_sources_are_counted(examine: Callable[..., dict[str, Check]
     engine.dispose()
     none = examine()["keys"]
     assert (none.state, "serving keys create" in none.next_step) == ("note", True)
+
+
+def test_a_certificate_is_read_before_the_start(
+    examine: Callable[..., dict[str, Check]], tmp_path: Path
+) -> None:
+    """One that works says for which names, one that has ended is a note, half a pair is red."""
+    authority = Authority(tmp_path)
+
+    def line(cert_file: Path, key_file: Path) -> Check:
+        return examine(
+            SERVING_GATEWAY__TLS_CERT_FILE=str(cert_file),
+            SERVING_GATEWAY__TLS_KEY_FILE=str(key_file),
+        )["TLS"]
+
+    pair = authority.issue("good", days=5)
+    good, ended = line(*pair), line(*authority.issue("old", days=-2))
+    assert (examine()["TLS"].state, good.state, ended.state) == ("ok", "ok", "note")
+    assert "gateway.test" in good.said
+    assert line(pair[0], tmp_path / "none.key").state == "RED"
+
+
+def test_a_gateway_that_runs_is_named(examine: Callable[..., dict[str, Check]], room: Room) -> None:
+    """A second one could not have its control socket."""
+    path = room.run_folder / "control.sock"
+    assert examine()["control"].state == "ok"
+    lock = take(path, GATEWAY)
+    check = examine()["control"]
+    os.close(lock)
+    assert (check.state, str(path) in check.said) == ("RED", True)
 
 
 def test_a_taken_port_is_red(examine: Callable[..., dict[str, Check]], room: Room) -> None:

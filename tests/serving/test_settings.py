@@ -8,7 +8,8 @@ import yaml
 
 from serving.engine import profile
 from serving.failure import StartError
-from serving.settings import GatewaySettings, Settings, load, render
+from serving.options import GatewaySettings, Settings
+from serving.settings import load, render
 
 
 def written(folder: Path, text: str) -> Path:
@@ -111,6 +112,12 @@ def test_auto_leaves_model_and_profile_to_the_hardware() -> None:
         pytest.param("models: {price_discount: 35}", {}, "less than or equal to 1", id="percent"),
         pytest.param("gateway: {max_videos: -1}", {}, "greater than or equal to 0", id="videos"),
         pytest.param("models: {price: 1}", {}, "Did you mean models.", id="no such price"),
+        pytest.param(
+            "", {"PORT": "9000"}, "gateway.port and gateway.admin_port are both 9000", id="one port"
+        ),
+        pytest.param(
+            "gateway: {tls_cert_file: a.pem}", {}, "gateway.tls_key_file go together", id="half TLS"
+        ),
     ],
 )
 def test_bad_configuration_is_refused_with_the_next_step(

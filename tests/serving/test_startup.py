@@ -119,7 +119,7 @@ def test_the_curl_line_can_be_pasted() -> None:
 def test_the_block_says_what_is_served_and_how_far_it_reaches() -> None:
     """URL, model and its other names, context, limits and seconds stand in it."""
     block = ready().block()
-    for said in ("31.2 s", "http://127.0.0.1:8000/v1", "16,384 tokens", "8 a request"):
+    for said in ("31.2 s", "http://127.0.0.1:8000/v1", "16,384 tokens", "8 a request", "0/docs"):
         assert said in block
     assert "also as tiny, qwen/qwen3-vl-8b-thinking" in block
     assert "answers up to 16,384 tokens" in block, "output never exceeds the context"

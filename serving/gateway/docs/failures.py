@@ -92,7 +92,7 @@ CODES: Final = {
     "rate_limit_exceeded": (429, "The key's limit is reached; see the header Retry-After."),
     "internal_error": (500, "A fault of the gateway; the operator's log has the request's id."),
     "engine_error": (502, "The engine broke off, or answered what cannot be relayed."),
-    "engine_unavailable": (503, "The engine is starting or gone; see the header Retry-After."),
+    "engine_unavailable": (503, "The engine starts, hangs or is gone; see the header Retry-After."),
     "too_many_connections": (503, "This server holds all the connections it can."),
     "shutting_down": (503, "This server is on its way out; see the header Retry-After."),
     "engine_timeout": (504, "The engine was silent for too long."),

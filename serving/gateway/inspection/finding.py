@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 PARSE_ERROR: Final = "{}_parse_error"
 TOO_LARGE: Final = "{}_too_large"
+UNSUPPORTED: Final = "unsupported_{}_format"
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""The structure of a GIF file: blocks up to the trailer, its frames counted."""
+"""The structure of a GIF file: blocks up to the trailer or the file's end, its frames counted."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ FRAME_BYTES: Final = 10
 
 
 def outline(data: bytes) -> Outline:
-    """Walk the blocks; raises Refused for a file without its trailer."""
+    """Walk the blocks; raises Refused for a file that ends within one of them."""
     try:
         return _walk(data)
     except IndexError:
@@ -19,7 +19,8 @@ def outline(data: bytes) -> Outline:
 
 def _walk(data: bytes) -> Outline:
     at, frames = SCREEN_BYTES + _table_bytes(data[10]), 0
-    while (kind := data[at]) != TRAILER:
+    # Some encoders leave the trailer out; browsers and the engine do not miss it behind a frame.
+    while not (frames and at == len(data)) and (kind := data[at]) != TRAILER:
         match kind:
             case 0:  # one block end too many, as some encoders write
                 at += 1
@@ -33,7 +34,7 @@ def _walk(data: bytes) -> Outline:
                 raise damaged()
     if not frames:
         raise damaged()
-    return Outline(at + 1, frames)
+    return Outline(min(at + 1, len(data)), frames)
 
 
 def _table_bytes(flags: int) -> int:

@@ -91,14 +91,18 @@ class InspectionPool:
 
     async def _start(self) -> "_Worker":
         self._ending = [process for process in self._ending if process.poll() is None]
-        worker = _Worker(self._memory_bytes, math.ceil(self._seconds) + 1)
+        try:
+            worker = _Worker(self._memory_bytes, math.ceil(self._seconds) + 1)
+        except OSError as error:
+            logger.error("a media worker did not start: %s", error.strerror)
+            raise _no_worker() from None
         try:
             async with asyncio.timeout(START_SECONDS):
                 await worker.answer()
         except (WorkerLost, TimeoutError):
             self._end(worker)
             logger.error("a media worker did not start; its own output says why")
-            raise InternalError("The server cannot look into pictures at the moment.") from None
+            raise _no_worker() from None
         except BaseException:
             self._end(worker)
             raise
@@ -124,13 +128,18 @@ class InspectionPool:
         self._ending.append(worker.process)
 
 
+def _no_worker() -> InternalError:
+    return InternalError("The server cannot look into pictures at the moment.")
+
+
 class _Worker:
-    """One process, and the socket to it."""
+    """One process, and the socket to it; raises OSError where there is no room for either."""
 
     def __init__(self, memory_bytes: int, cpu_seconds: int) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
-        with theirs:
+        with theirs, contextlib.ExitStack() as failed:
+            failed.callback(self._socket.close)
             self.process = subprocess.Popen(  # noqa: S603  # our own program
                 [sys.executable, "-SP", "-m", PROGRAM, str(memory_bytes), str(cpu_seconds)],
                 stdin=theirs.fileno(),
@@ -138,6 +147,7 @@ class _Worker:
                 env={"PYTHONPATH": ":".join(map(os.path.abspath, sys.path))},  # and no secret
                 start_new_session=True,  # Ctrl-C is the gateway's
             )
+            failed.pop_all()
 
     async def ask(self, form: str, base64: Piece, limits: Limits) -> None:
         """Send a file, or as much of it as the worker takes before it answers."""

@@ -22,7 +22,9 @@ def look(data: bytes, form: str, limits: Limits) -> dict[str, float]:
     av.logging.set_level(av.logging.PANIC)
     if form in BOXED:
         _check_boxes(data)
-    with av.open(io.BytesIO(data), "r", format=DEMUXERS[form]) as container:
+    # FFmpeg finds the demuxer by itself, as it will in the engine; it must come to the same one.
+    options = {"format_whitelist": DEMUXERS[form]}
+    with av.open(io.BytesIO(data), "r", options=options) as container:
         if not container.streams.video:
             raise Refused(PARSE_ERROR, "holds no moving picture. Send another file.")
         stream = container.streams.video[0]
@@ -40,7 +42,7 @@ def look(data: bytes, form: str, limits: Limits) -> dict[str, float]:
 
 def _times(stream: VideoStream, seconds: float) -> dict[str, float]:
     """Count frames as OpenCV does, through which vLLM reads videos."""
-    rate = float(stream.guessed_rate or stream.average_rate or 0)
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
     if seconds <= 0 and stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     frames = stream.frames or int(seconds * rate + 0.5)

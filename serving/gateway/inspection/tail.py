@@ -7,7 +7,7 @@ that is also a program, a page or an archive is made to be taken for something e
 import re
 from typing import Final
 
-from serving.gateway.inspection.finding import Refused
+from serving.gateway.inspection.finding import UNSUPPORTED, Refused
 
 FIRST: Final = {
     "a ZIP archive": re.compile(rb"[\0\s]*PK(?:\x03\x04|\x05\x06|\x07\x08)"),
@@ -51,6 +51,4 @@ def _ends_as_zip(data: bytes, end: int) -> bool:
 
 
 def _refused(name: str) -> Refused:
-    return Refused(
-        "unsupported_{}_format", f"holds {name} behind the picture. Send the picture alone."
-    )
+    return Refused(UNSUPPORTED, f"holds {name} behind the picture. Send the picture alone.")

@@ -21,6 +21,7 @@ MAX_FILES: Final = 16
 def main() -> None:
     """Answer questions until the socket ends; leave after one that the memory was too small for."""
     memory_bytes, cpu_seconds = map(int, sys.argv[1:])
+    pixels.load_decoders()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -20,7 +20,7 @@ from serving.engine.arithmetic import (
 )
 from serving.engine.shape import QWEN3_VL_8B
 from serving.failure import StartError
-from serving.settings import EngineSettings
+from serving.options import EngineSettings
 
 GIB = 2**30
 TINY_CONFIG = {

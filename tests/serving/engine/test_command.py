@@ -8,7 +8,7 @@ import pytest
 from serving.catalogue import INSTRUCT, THINKING, entry_for
 from serving.engine.command import engine_command, engine_environment
 from serving.failure import StartError
-from serving.settings import EngineSettings
+from serving.options import EngineSettings
 
 
 def argv(model: str = THINKING, **options: Any) -> list[str]:

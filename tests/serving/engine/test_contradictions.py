@@ -11,7 +11,8 @@ from serving.engine.arithmetic import known_shape
 from serving.engine.command import engine_command
 from serving.engine.contradictions import WHOLE_FLAGS, Target, check
 from serving.engine.shape import QWEN3_VL_8B
-from serving.settings import EngineSettings, GatewaySettings, Settings, load
+from serving.options import EngineSettings, GatewaySettings, Settings
+from serving.settings import load
 
 GIB = 2**30
 H100 = Target(1, 80 * GIB, (9, 0))

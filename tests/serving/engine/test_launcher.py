@@ -9,7 +9,7 @@ import pytest
 from serving.engine import launcher, profile
 from serving.engine.hardware import Gpu
 from serving.failure import StartError
-from serving.settings import EngineSettings, Settings
+from serving.options import EngineSettings, Settings
 
 CONFIG = {
     "text_config": {

@@ -5,6 +5,7 @@ import http.client
 import itertools
 import json
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import uvloop
 
@@ -250,6 +252,13 @@ def start_fast(
     for gateway in started:
         gateway.end()
     engine.stop()
+
+
+def is_held(connection: socket.socket) -> bool:
+    """Say whether the gateway in this process still holds the other end of a connection."""
+    port = connection.getsockname()[1]
+    ends = psutil.Process().net_connections("tcp")
+    return any(end.raddr and end.raddr.port == port for end in ends)
 
 
 def settings_for(socket_path: Path, *, store_url: str | None = None, **options: Any) -> Settings:

@@ -19,7 +19,8 @@ from serving.gateway.rate_lease import LeasedRateLimits, Timing
 from serving.gateway.rate_limit import RateLimits
 from serving.gateway.rate_window import Clock
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.leases import LeaseBook
 from tests.postgres import WAIT_SECONDS
 
@@ -61,7 +62,7 @@ def gateway(
     timing: Timing = FAST,
 ) -> LeasedRateLimits:
     """Return one gateway's limits; its store has a thread of its own."""
-    book = LeaseBook(lambda: sa.create_engine(store.url), str(number), timing.expiry_seconds)
+    book = LeaseBook(lambda: sa.create_engine(store.place), str(number), timing.expiry_seconds)
     return LeasedRateLimits(book, gauge, clock=Clock(now=now), timing=timing)
 
 
@@ -110,4 +111,4 @@ def taken(store: Address, unit: str) -> int:
 
 def plain(store: Address) -> str:
     """Return the address as the driver itself takes it."""
-    return store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return store.place.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,6 +1,7 @@
 """What a gateway lets to its engine, through real sockets: both sides of each limit."""
 
 import contextlib
+import hashlib
 import json
 import socket
 import threading
@@ -9,20 +10,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from serving.engine.socket import connection
 from tests.fake_engine import (
     UNARY,
     WAIT_SECONDS,
     Script,
     Wire,
     answer_events,
+    counted,
     held,
     refusal,
     slow_first_byte,
     whole,
 )
 from tests.serving.gateway.conftest import CHAT
+from tests.serving.gateway.fast_clock import SPEED
 
 BODY = json.dumps(CHAT).encode()
+COUNT = ("POST", "/v1/messages/count_tokens", BODY)
 
 
 class Gate:
@@ -71,7 +76,7 @@ def test_what_the_engine_cannot_compute_yet_waits_and_what_is_too_much_is_refuse
     assert len(engine.requests) == 2
     gate.go.set()
     assert [each.result().status for each in (*running, *waiting)] == [200] * 4
-    assert gateway.metric('gateway_refusals_total{code="engine_overloaded"}') == 1
+    assert gateway.metric('gateway_refusals_total{reason="engine_overloaded"}') == 1
     assert gateway.metric("gateway_requests_queued") == 0
     assert gateway.metric("gateway_sequences_running") == 0
 
@@ -94,12 +99,13 @@ def test_every_way_to_the_engine_goes_through_the_line(
 
 def test_who_waits_too_long_is_refused(start_fast, gate, pool):
     """The wait has an end even where the engine's speed was judged too well."""
-    engine, gateway = start_fast(max_running_requests=1, max_queue_seconds=20, works=True)
+    engine, gateway = start_fast(max_running_requests=1, max_queue_seconds=60, works=True)
     engine.default = gate.script
     running = ask(pool, gateway, 1)
     assert engine.last()
     refused = ask(pool, gateway, 1)[0].result()
     assert (refused.status, refused.error["code"]) == (429, "engine_overloaded")
+    assert gateway.metric('gateway_refusals_total{reason="waited"}') == 1
     gate.go.set()
     assert running[0].result().status == 200
 
@@ -119,6 +125,124 @@ def test_a_client_that_hangs_up_leaves_the_queue(engine, start_gateway, gate, po
     gate.go.set()
     assert running[0].result().status == 200
     assert len(engine.requests) == 1
+
+
+def test_who_stood_behind_one_that_gives_up_goes_on(engine, start_gateway, gate, pool, wait_for):
+    """Two answers wait for both places; when they are given up, one answer has room at once."""
+    engine.default = gate.script
+    gateway = start_gateway(max_running_requests=2, max_queue_seconds=300)
+    gateway.wait_ready()
+    running = ask(pool, gateway, 1)
+    wait_for(lambda: len(engine.requests) == 1)
+    impatient = gateway.connect()
+    pair = json.dumps({**CHAT, "n": 2, "temperature": 1})
+    impatient.request("POST", "/v1/chat/completions", pair)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 1)
+    running += ask(pool, gateway, 1)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 2)
+    impatient.close()
+    wait_for(lambda: len(engine.requests) == 2)
+    gate.go.set()
+    assert [each.result().status for each in running] == [200] * 2
+
+
+def queue_up(engine, gateway, gate, pool, wait_for) -> tuple[Future, list[Future]]:
+    """Let one request run until the gate is opened, and two wait behind it."""
+    engine.default = gate.script
+    running = ask(pool, gateway, 1)[0]
+    wait_for(lambda: len(engine.requests) == 1)
+    waiting = ask(pool, gateway, 2)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 2)
+    return running, waiting
+
+
+def test_those_that_wait_are_told_when_the_engine_dies(engine, start_gateway, gate, pool, wait_for):
+    """Nobody stands in line before an engine that is gone."""
+    gateway = start_gateway(max_running_requests=1, max_queue_seconds=10_000)
+    gateway.wait_ready()
+    running, waiting = queue_up(engine, gateway, gate, pool, wait_for)
+    engine.stop()
+    assert b'"code":"engine_error"' in running.result().body
+    for answer in (each.result() for each in waiting):
+        assert (answer.status, answer.error["code"]) == (503, "engine_unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_those_that_wait_are_told_when_the_engine_hangs(start_fast, gate, pool, wait_for):
+    """The verdict clears the line, and none of it reaches the engine."""
+    engine, gateway = start_fast(
+        max_running_requests=1, max_queue_seconds=100_000, watchdog_seconds=60
+    )
+    running, waiting = queue_up(engine, gateway, gate, pool, wait_for)
+    assert b'"code":"engine_timeout"' in running.result().body
+    for answer in (each.result() for each in waiting):
+        assert (answer.status, answer.error["code"]) == (503, "engine_unavailable")
+    assert [request.path for request in engine.requests].count("/v1/chat/completions") == 1
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_drain_lets_those_that_wait_go_on(start_fast, gate, pool, wait_for, in_time):
+    """They are requests that run: served within the limit, cut off behind it."""
+    engine, gateway = start_fast(
+        max_running_requests=1,
+        max_queue_seconds=100_000,
+        drain_grace_seconds=0,
+        drain_seconds=WAIT_SECONDS * SPEED if in_time else 10,
+    )
+    _, waiting = queue_up(engine, gateway, gate, pool, wait_for)
+    socket_path = gateway.settings.gateway.control_socket
+    with contextlib.closing(connection(socket_path, WAIT_SECONDS)) as control:
+        control.request("POST", "/drain")
+        wait_for(lambda: gateway.admin("/readyz").status == 503)
+        if in_time:
+            gate.go.set()
+        answers = [each.result() for each in waiting]
+    assert [answer.status for answer in answers] == ([200] if in_time else [503]) * 2
+    if not in_time:
+        assert {answer.error["code"] for answer in answers} == {"shutting_down"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "pays"),
+    [
+        pytest.param({}, "engine_timeout", False, id="the server's fault"),
+        pytest.param(
+            {"x-request-timeout": "0.5"}, "deadline_exceeded", True, id="the client's wish"
+        ),
+    ],
+)
+def test_what_the_server_could_not_serve_is_not_charged(
+    engine, start_gateway, tmp_path, headers, code, pays
+):
+    """An engine given up takes nothing of a key's limit; who stops waiting pays.
+
+    The first request owes more than many minutes of this limit, so that no minute's turn helps.
+    """
+    keys = tmp_path / "keys.yaml"
+    digest = hashlib.sha256(b"text").hexdigest()
+    keys.write_text(f"keys: [{{name: a, digest: 'sha256:{digest}', tokens_per_minute: 10}}]")
+    gateway = start_gateway(keys_file=keys, idle_timeout_seconds=2)
+    gateway.wait_ready()
+    engine.play(slow_first_byte(30, whole(UNARY)), whole(UNARY))
+    headers |= {"authorization": "Bearer text"}
+    assert gateway.chat(headers=headers).error["code"] == code
+    assert (gateway.chat(headers=headers).status == 429) is pays
+
+
+def test_prompts_that_are_only_counted_are_limited_too(engine, start_gateway, gate, pool, wait_for):
+    """As many as may run and wait; the next is told to come again, and finds room later."""
+    engine.tokenize = held([], gate.go, [])
+    gateway = start_gateway(max_running_requests=1, max_queued_requests=1)
+    gateway.wait_ready()
+    asked = [pool.submit(gateway.request, *COUNT) for _ in range(2)]
+    wait_for(lambda: len(engine.counts) == 2)
+    refused = gateway.request(*COUNT)
+    assert (refused.status, refused.error["type"]) == (429, "rate_limit_error")
+    assert int(refused.headers["retry-after"]) >= 1
+    gate.go.set()
+    assert {each.result().status for each in asked} == {502}
+    engine.tokenize = counted(3)
+    assert gateway.request(*COUNT).json == {"input_tokens": 3}
 
 
 def test_a_failed_request_gives_its_place_back(engine, start_gateway):

@@ -5,11 +5,12 @@ import json
 import socket
 import time
 
-import psutil
 import pytest
 
+from serving.gateway import http_server
 from serving.gateway.head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
-from tests.fake_engine import UNARY, WAIT_SECONDS, delta_event, stall, whole
+from tests.fake_engine import UNARY, WAIT_SECONDS, delta_event, slow_first_byte, stall, whole
+from tests.serving.gateway.conftest import is_held
 
 MODELS = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n"
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
@@ -167,6 +168,16 @@ def test_a_wish_for_another_protocol_is_passed_over(gateway, engine, protocol):
     assert engine.last().json["messages"][0]["content"] == "hi"
 
 
+@pytest.mark.parametrize("count", [2, 200])
+def test_wishes_for_another_protocol_sent_ahead_are_passed_over(gateway, count):
+    """Each of many in one packet is a request of its own."""
+    wish = MODELS + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    with dial(gateway.port) as connection:
+        connection.sendall(wish * count + MODELS + b"connection: close\r\n\r\n")
+        said = connection.makefile("rb").read()
+    assert said.count(b"HTTP/1.1 200 ") == count + 1
+
+
 def test_a_client_that_asks_before_its_body_is_told_to_go_on(gateway, engine):
     """100 comes when the body is wanted; a request that is refused anyway gets its error alone."""
     engine.play(whole(UNARY))
@@ -295,6 +306,58 @@ def test_the_rest_of_a_refused_body_has_a_deadline(start_gateway, engine):
             assert connection.recv(100) == b""
 
 
+@pytest.mark.parametrize(("length", "then"), [(1, b"x"), (0, b"\r\n")], ids=["body", "line"])
+def test_what_follows_an_answer_and_is_no_request_keeps_no_connection(
+    start_gateway, engine, wait_for, monkeypatch, length, then
+):
+    """The rest of a refused body, or an empty line, does not stop an idle connection's clock."""
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 1)
+    gateway = start_gateway()
+    with dial(gateway.port) as connection:
+        connection.sendall(REFUSED + b"content-length: %d\r\n\r\n" % length)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(then)
+        wait_for(lambda: not is_held(connection))
+
+
+def test_a_head_that_began_within_an_answer_is_no_idle_connection(
+    start_gateway, engine, monkeypatch
+):
+    """The answer's end starts no clock for what is not idle."""
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 1)
+    gateway = start_gateway()
+    engine.play(slow_first_byte(0.5, whole(UNARY)), slow_first_byte(2, whole(UNARY)))
+    with dial(gateway.port) as connection:
+        connection.sendall(ASK + LENGTH + b"\r\n" + CHAT_BODY + ASK)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(LENGTH + b"\r\n" + CHAT_BODY)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_a_body_refused_unread_is_never_the_next_request(engine, start_gateway, wait_for, framing):
+    """429 comes before a body of requests; what follows it on the connection is served."""
+    gateway = start_gateway(max_running_requests=1, max_queued_requests=0)
+    gateway.wait_ready()
+    engine.default = stall([])
+    body = (MODELS + b"\r\n") * 50_000
+    head, data = b"content-length: %d\r\n\r\n" % len(body), body
+    if framing == "chunks":
+        head = b"transfer-encoding: chunked\r\n\r\n"
+        data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with dial(gateway.port) as running, dial(gateway.port) as connection:
+        running.sendall(ASK + LENGTH + b"\r\n" + CHAT_BODY)
+        wait_for(lambda: len(engine.requests) == 1)
+        connection.sendall(ASK + head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
+        connection.sendall(data + MODELS + b"connection: close\r\n\r\n")
+        said = b""
+        while piece := connection.recv(65536):
+            said += piece
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
 def test_trailers_without_end_are_dropped(start_gateway, engine):
     """Memory is bounded behind a body too."""
     gateway = start_gateway()
@@ -306,13 +369,6 @@ def test_trailers_without_end_are_dropped(start_gateway, engine):
                 time.sleep(0.001)
 
 
-def is_kept(connection: socket.socket) -> bool:
-    """Say whether the gateway in this process still holds the other end of a connection."""
-    port = connection.getsockname()[1]
-    ends = psutil.Process().net_connections("tcp")
-    return any(end.raddr and end.raddr.port == port for end in ends)
-
-
 def test_a_closing_answer_that_is_not_read_is_dropped(start_gateway, engine, wait_for):
     """A reader that stalls behind the last byte holds no connection."""
     gateway = start_gateway(stalled_reader_seconds=1)
@@ -321,7 +377,7 @@ def test_a_closing_answer_that_is_not_read_is_dropped(start_gateway, engine, wai
     with dial(gateway.port) as connection:
         connection.sendall(head + b'content-length: 13\r\n\r\n{"prompt":""}')
         wait_for(lambda: gateway.metric("gateway_requests_total") == 1)
-        wait_for(lambda: not is_kept(connection))
+        wait_for(lambda: not is_held(connection))
         received = 0
         with contextlib.suppress(ConnectionResetError):
             while piece := connection.recv(2**20):

@@ -9,7 +9,8 @@ import pytest
 
 from serving.engine.socket import connection
 from serving.failure import StartError
-from serving.gateway.control import control_listener, control_path
+from serving.gateway.answer_headers import EVERYWHERE
+from serving.gateway.control import DRAIN, control_listener, control_path
 from serving.gateway.drain import Phase, Report
 from serving.options import EngineSettings, GatewaySettings, Settings, run_folder
 from tests.fake_engine import WAIT_SECONDS
@@ -73,6 +74,16 @@ def test_the_control_socket_serves_nothing_else(gateway, method, path, status):
     """Looking begins no drain."""
     assert ask(gateway, method, path)[0] == status
     assert gateway.admin("/readyz").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", DRAIN])
+def test_its_answers_have_the_headers_of_all_others(gateway, path):
+    """Errors, and the stream of reports."""
+    address = gateway.settings.gateway.control_socket
+    with contextlib.closing(connection(address, WAIT_SECONDS)) as asked:
+        asked.request("POST", path)
+        names = {name.lower().encode() for name, _ in asked.getresponse().getheaders()}
+    assert names >= dict(EVERYWHERE).keys() | {b"content-type"}
 
 
 def test_a_drain_is_told_line_by_line(start_fast):

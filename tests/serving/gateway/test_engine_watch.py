@@ -1,5 +1,6 @@
 """What the gateway makes of its engine's pages, and what becomes of requests when it hangs."""
 
+import json
 import threading
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from serving.gateway.engine_state import Sample
 from serving.gateway.engine_watch import read_sample
 from tests.fake_engine import delta_event, stall
-from tests.serving.gateway.conftest import Answer
+from tests.serving.gateway.conftest import CHAT, Answer
 
 
 def test_metrics_are_added_up_over_label_sets():
@@ -117,6 +118,16 @@ def test_an_engine_that_works_for_others_lets_a_silent_stream_wait_its_time(star
     body = gateway.chat(stream=True).body
     assert body.count(b'"error"') == 1
     assert b"was silent for 120 seconds (phase: stream)" in body
+    assert gateway.admin("/livez").status == 200
+
+
+def test_counting_tokens_is_no_work_for_the_core(start_fast):
+    """Counts that always one client waits for move nothing, and are no sign of a hang."""
+    engine, gateway = start_fast(watchdog_seconds=60, idle_timeout_seconds=200)
+    engine.tokenize = stall([])
+    answer = gateway.request("POST", "/v1/messages/count_tokens", json.dumps(CHAT).encode())
+    assert answer.status == 504
+    assert "silent for 200 seconds" in answer.error["message"]
     assert gateway.admin("/livez").status == 200
 
 

@@ -109,6 +109,33 @@ def test_a_flow_that_was_idle_has_no_debt_and_no_credit():
     assert order.index("a") <= 1
 
 
+@pytest.mark.parametrize("served_between", [0, 1])
+def test_who_gives_up_leaves_no_debt(served_between):
+    """What a flow asked for and did not get is not held against what it asks for next."""
+    queue = FairQueue()
+    given_up = [queue.add("a", 0, work(100)) for _ in range(50)]
+    for entry in given_up[: 50 - served_between]:
+        queue.remove(entry)
+    assert len(served(queue)) == served_between
+    for flow in "abb":
+        queue.add(flow, 0, work(100))
+    assert served(queue).index("a") <= 1
+
+
+def test_who_stays_moves_up_and_nobody_of_a_flow_overtakes():
+    """Those behind one that gives up take its turn, in their order."""
+    queue = FairQueue()
+    large, *staying = (queue.add("a", 0, work(units)) for units in (1000, 1, 1))
+    other = queue.add("b", 0, work(10))
+    queue.remove(large)
+    newest = queue.add("a", 0, work(1))
+    order = []
+    while (entry := queue.first()) is not None:
+        queue.serve(entry)
+        order.append(entry)
+    assert order == [staying[0], other, staying[1], newest]
+
+
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_its_length_is_what_waits(count):
     """Counts are those of the waiting."""

@@ -83,10 +83,12 @@ def test_after_an_interruption_the_task_can_go_on():
             asyncio.get_running_loop().call_soon(
                 lambda error=error: counts.append(interruption.interrupt(error))
             )
+        assert interruption.error is None
         try:
             with interruption:
                 await asyncio.sleep(5)
         except Overdue as error:
+            assert interruption.error is error
             assert not interruption.interrupt(Overdue("late"))
             assert counts == [True, False]
             await asyncio.sleep(0.01)

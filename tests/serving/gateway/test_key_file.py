@@ -89,6 +89,12 @@ def test_name_and_digest_are_enough() -> None:
         pytest.param("max_concurrent", 1, 0, id="concurrent, fewest"),
         pytest.param("max_concurrent", 10**6, 10**6 + 1, id="concurrent, most"),
         pytest.param("expires_at", "9999-12-30", "9999-12-31", id="end, latest"),
+        pytest.param(
+            "expires_at", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", id="end, latest time"
+        ),
+        pytest.param(
+            "expires_at", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", id="end, first time"
+        ),
         pytest.param("expires_at", "2027-02-28", "2027-02-29", id="end, no day"),
         pytest.param("expires_at", "2027-01-31T23:59:59Z", "2027-01-31T24:59", id="end, no time"),
         pytest.param("expires_at", "2027-01-31", 1800000000, id="end, a number"),
@@ -132,6 +138,13 @@ def test_an_end_is_a_day_or_a_time(said: str, end: str) -> None:
         pytest.param("keys:\n", "no list of keys", "serving keys hash", id="no list"),
         pytest.param("keys:\n- canary", "line 2: this is no entry", "", id="a text as entry"),
         pytest.param("keys: [\n", "line 2, is not valid YAML", "Correct", id="no YAML"),
+        pytest.param("!!binary keys: []", "no list of keys", "", id="a title of another type"),
+        pytest.param("!!set {keys: []}", "`keys:` alone", "", id="a file of another type"),
+        pytest.param("keys: !!omap [{a: b}]", "no list of keys", "", id="a list of another type"),
+        pytest.param("keys:\n- !!set {name}", "line 2: this is no entry", "", id="another entry"),
+        pytest.param("keys:\n- {[a]: b}", "line 2: no entry of", "", id="a list as field"),
+        pytest.param("keys:\n- {~: b}", "line 2: no entry of", "", id="null as field"),
+        pytest.param('keys:\n- {"<<": b}', "line 2: no entry of", "", id="a quoted merge"),
         pytest.param("keys: [{name: !!python/name:os.system ''}]", "not valid YAML", "", id="code"),
         pytest.param("keys:\n- name: a\n", "line 2: digest is refused", "sha256:", id="no digest"),
         pytest.param(
@@ -188,6 +201,33 @@ def test_entries_may_share_what_they_have_in_common() -> None:
     assert first.digest != second.digest
 
 
+@pytest.mark.parametrize(
+    "merge",
+    [
+        pytest.param("{<<: [*usual, *usual], name: b}", id="a list"),
+        pytest.param("&b {<<: *usual}\n- {<<: *b, name: b}", id="of what merges itself"),
+        pytest.param("&b {<<: *b, name: b}", id="itself"),
+        pytest.param("{<<: {name: c}}", id="no other entry"),
+    ],
+)
+def test_an_entry_merges_one_other_that_merges_nothing(merge: str) -> None:
+    """Lists of merges of lists of merges would grow without bound."""
+    first = f"- &usual {{name: a, digest: '{DIGEST}'}}"
+    with pytest.raises(StartError, match=r"line \d: << takes over more") as caught:
+        parsed(f"keys:\n{first}\n- {merge}")
+    assert "Name one entry" in caught.value.next_step
+
+
+@pytest.mark.parametrize("depth", [key_file.MAX_DEPTH - 2, 200_000])
+def test_what_is_nested_too_deeply_ends_no_process(depth: int) -> None:
+    """The parser would use up its stack; models in a list are as deep as a file goes."""
+    name, other = "[" * depth, "]" * depth
+    entry = f"- {{name: a, digest: '{DIGEST}', models: {name}a{other}}}"
+    with pytest.raises(StartError, match="line 2: this is nested too deeply"):
+        parsed(f"keys:\n{entry}")
+    assert parsed(f"keys:\n- {{name: a, digest: '{DIGEST}', models: [a]}}")
+
+
 def test_a_written_entry_is_read_back() -> None:
     """What `serving keys hash` writes is what the file takes, appended to `keys:`."""
     terms = KeyTerms(
@@ -214,6 +254,11 @@ def test_a_file_is_parsed_when_its_bytes_change(tmp_path: Path, monkeypatch: Any
     path.write_text(f"keys: [{{name: b, digest: '{DIGEST}'}}]")
     assert [key.name for key in source.read()] == ["b"]
     assert len(counted) == 2
+    path.write_text("keys: [")
+    for _ in range(2):
+        with pytest.raises(StartError, match="not valid YAML"):
+            source.read()
+    assert len(counted) == 3
 
 
 @pytest.mark.parametrize(

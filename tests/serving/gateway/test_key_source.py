@@ -1,7 +1,9 @@
 """Keys that change while the gateway runs: in the file, in SQLite and in PostgreSQL."""
 
+import json
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,16 @@ from serving.gateway.key import digest
 from serving.gateway.key_terms import KeyTerms
 from serving.options import StoreSettings
 from serving.store import database
-from serving.store.database import Address, default_path, open_store
+from serving.store.address import Address, default_path
+from serving.store.database import open_store
 from serving.store.keys import Issued, KeyStore
+from tests.fake_engine import FakeEngine, answer_events, held
 from tests.postgres import PostgresServer
+from tests.serving.gateway.conftest import CHAT
 
 Start = Callable[..., Any]
 PROMISED_SECONDS = 10
+CANARY = "canary-of-a-failure"
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +144,53 @@ def test_a_broken_file_keeps_the_last_good_keys(
     assert "last good keys" in said[0]
     assert "again" in said[1]
     assert "canary" not in "".join(said)
+
+
+def test_a_key_that_ends_lets_its_running_answer_finish(
+    start_gateway: Start, wait_for: Any, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """It was let in: what is revoked is the right to ask again."""
+    path = tmp_path / "keys.yaml"
+    write(path, one="text-1")
+    gateway = start_gateway(keys_file=path)
+    gateway.wait_ready()
+    events, go = answer_events(), threading.Event()
+    engine.play(held(events[:2], go, events[2:]))
+    connection = gateway.connect()
+    body = json.dumps({**CHAT, "stream": True})
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": "Bearer text-1"})
+    answer = connection.getresponse()
+    write(path)
+    wait_for(lambda: status(gateway, "text-1") == 401)
+    go.set()
+    assert (answer.status, answer.read().endswith(b"data: [DONE]\n\n")) == (200, True)
+    connection.close()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, ImportError, RecursionError])
+def test_whatever_fails_in_a_source_the_gateway_goes_on(
+    start_gateway: Start, wait_for: Any, tmp_path: Path, caplog: Any, error: type[Exception]
+) -> None:
+    """As where no thread can be started, or no file opened: the last good keys hold."""
+    path = tmp_path / "keys.yaml"
+    write(path, one="text-1")
+    gateway = start_gateway(keys_file=path)
+    [followed, *_] = gateway.app._keys._followed
+    read = followed.source.read
+
+    def fail() -> Any:
+        raise error(CANARY)
+
+    followed.source.read = fail
+    stale = 'gateway_key_source_stale{source="file"}'
+    wait_for(lambda: gateway.metric(stale) == 1)
+    assert (status(gateway, "text-1"), status(gateway, None)) == (200, 401)
+    followed.source.read = read
+    wait_for(lambda: gateway.metric(stale) == 0)
+    records = [r for r in caplog.records if r.name == "serving.gateway.key_source"]
+    [said] = [r.getMessage() for r in records if r.levelno == logging.WARNING]
+    assert error.__name__ in said
+    assert CANARY not in said
 
 
 def counted_looks(gateway: Any, wait_for: Any) -> int:

@@ -14,7 +14,8 @@ from serving.gateway.key import ANYBODY, Key, digest
 from serving.gateway.key_terms import KeyTerms
 from serving.gateway.keys import KeyRing, is_loopback, load_keys
 from serving.options import GatewaySettings, Settings, StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.keys import Issued, KeyStore
 
 SECRET = "sk-qwen-canary"  # noqa: S105 — the point

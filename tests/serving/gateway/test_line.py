@@ -1,8 +1,10 @@
 """Who goes to the engine, who waits, and who is refused: both sides of each limit, and overload."""
 
 import heapq
+import itertools
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -73,6 +75,19 @@ def test_what_is_larger_than_the_engine_goes_alone():
     assert len(line.queue) == 1
 
 
+def test_several_sequences_share_their_requests_work():
+    """Four answers of 10 s at once say of the next four that they take 10 s, too."""
+    line, now = Line(CAPACITY), 0.0
+    work = Work(prompt_tokens=0, output_tokens=400, sequences=4)
+    for _ in range(500):
+        line.knock(now, ANYBODY)
+        line.join(now, ANYBODY, work)
+        entry = line.call(now)
+        now += 10
+        line.finish(now, entry, finished=True)
+    assert line.rate.wait_seconds(work.units, 4) == pytest.approx(10, rel=0.02)
+
+
 @pytest.mark.parametrize(("tokens", "running"), [(280, 4), (210, 3), (209, 2), (1, 1)])
 def test_the_tokens_of_those_at_the_engine_are_limited(tokens, running):
     """70 tokens each: as many go as the cache holds, and one always."""
@@ -113,6 +128,25 @@ def test_who_gives_up_leaves_the_place_to_others():
     assert len(line.queue) == 0
 
 
+def test_what_is_refused_for_its_content_takes_no_credit():
+    """A thousand requests that were malformed are no overload: the next ones may wait."""
+    line = Line(CAPACITY)
+    join(line, 4)
+    for _ in range(1000):
+        line.knock(0.0, ANYBODY)
+    assert join(line, 8) == 8
+
+
+def test_what_is_refused_for_want_of_room_takes_credit():
+    """Who keeps asking may not wait any more, though there are places again."""
+    line = Line(CAPACITY)
+    join(line, 12)
+    join(line, 100)
+    for _ in range(8):
+        line.leave(line.queue.first())
+    assert join(line, 1) == 0
+
+
 class Simulation:
     """The line before an engine with so many places, whose truth is known."""
 
@@ -124,12 +158,25 @@ class Simulation:
         self._random = random.Random(7)
         self._came: dict[int, tuple[float, str]] = {}
         self._events: list[tuple[float, int, object]] = []
+        self._ask_again: Callable[[float], None] = lambda now: None
 
     def arrivals(self, key: Key, load: float, seconds: float) -> None:
         """Let requests of a key come at a share of the capacity, as a Poisson process."""
         at, rate = 0.0, load * self.line.capacity.sequences / self.service
         while (at := at + self._random.expovariate(rate)) < seconds:
             heapq.heappush(self._events, (at, id(object()), key))
+
+    def closed_loop(self, key: Key, clients: int, seconds: float) -> None:
+        """Let clients ask, and ask anew a moment after each answer, until a time."""
+
+        def again(now: float) -> None:
+            if now < seconds:
+                heapq.heappush(self._events, (now + 0.001, next(numbers), key))
+
+        numbers = itertools.count()
+        self._ask_again = again
+        for number in range(clients):
+            again(number / 1000)
 
     def run(self) -> None:
         """Play all arrivals and what follows from them."""
@@ -139,6 +186,7 @@ class Simulation:
                 self._arrive(now, what)
             else:
                 self.line.finish(now, what, finished=True)
+                self._ask_again(now)
             while entry := self.line.call(now):
                 self._start(now, entry)
 
@@ -193,6 +241,24 @@ def test_a_load_below_capacity_is_hardly_refused(sequences):
     """No fluctuation makes the line strict for good."""
     usual = simulate({ANYBODY: 0.8}, 120, sequences)
     assert usual.refused["anybody"] <= 0.04 * len(usual.first_tokens["anybody"])
+
+
+@pytest.mark.parametrize(
+    ("key", "clients", "all_served"),
+    [
+        pytest.param(ANYBODY, 96, True, id="all places and the queue"),
+        pytest.param(ANYBODY, 97, False, id="one more"),
+        pytest.param(ALICE, 74, True, id="a key's share of the queue"),
+        pytest.param(ALICE, 80, False, id="more than its share"),
+    ],
+)
+def test_a_closed_loop_that_fits_is_never_refused(key, clients, all_served):
+    """A script that waits for its answers overloads nothing, however busy it keeps the engine."""
+    simulation = Simulation(32, first_token=0.1, service=0.3)
+    simulation.closed_loop(key, clients, 60)
+    simulation.run()
+    assert (simulation.refused[key.id] == 0) is all_served
+    assert len(simulation.first_tokens[key.id]) >= 0.95 * 60 * 32 / 0.3
 
 
 def test_low_priority_waits_where_others_would_be_refused():

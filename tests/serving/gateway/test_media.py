@@ -16,6 +16,7 @@ from PIL import Image
 from serving.gateway.body import Body
 from serving.gateway.errors import BadRequest
 from serving.gateway.media import Media, MediaFetcher
+from serving.gateway.memory_budget import MemoryBudget
 from serving.options import EngineSettings, GatewaySettings
 from tests.fake_engine import UNARY, whole
 from tests.hostile.pictures import TAILS, drawn
@@ -171,6 +172,24 @@ def test_inline_base64_is_not_copied():
     head, literal = split(data_url(large_jpeg(0, noise=100_000)))
     found = read_piece(head, literal)
     assert found.base64 is literal
+
+
+@pytest.mark.parametrize(("escapes", "taken"), [(False, 0), (True, 1)])
+def test_a_copy_without_escapes_takes_memory_of_its_own(escapes, taken):
+    """What stands in the body was counted with it; what is made of it is more."""
+    data = png(noise=50_000)
+    literal = base64.b64encode(data).replace(b"A", b"\\u0041" if escapes else b"A")
+    budget = MemoryBudget(10**9)
+
+    async def reading() -> None:
+        fetcher = MediaFetcher(GatewaySettings())
+        try:
+            await fetcher.within(budget.share()).picture("data:;base64,", literal, PARAM)
+        finally:
+            await fetcher.close()
+
+    asyncio.run(reading())
+    assert budget.taken_bytes == pytest.approx(taken * len(data) * 4 / 3, abs=8)
 
 
 @pytest.mark.parametrize("noise", [0, 100_000])

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 
 from serving.gateway.errors import RateLimited
 from serving.gateway.key import Key
-from serving.gateway.rate_lease import LeasedRateLimits, rate_limits
-from serving.gateway.rate_limit import RateLimits
+from serving.gateway.rate_lease import LeasedRateLimits
+from serving.gateway.rate_limit import RateLimits, rate_limits
 from serving.options import StoreSettings
-from serving.store.database import Address
+from serving.store.address import Address
 from tests.postgres import WAIT_SECONDS
 from tests.serving.gateway.shared_limits import (  # noqa: F401 (fixtures)
     FAST,

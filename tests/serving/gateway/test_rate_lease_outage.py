@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 
 from serving.gateway.rate_account import Charge
 from serving.gateway.rate_lease import LeasedRateLimits, Timing
-from serving.store.database import Address
+from serving.store.address import Address
 from tests.postgres import WAIT_SECONDS, PostgresServer
 from tests.serving.gateway.shared_limits import (  # noqa: F401 (fixtures)
     FAST,
@@ -37,7 +37,8 @@ from pydantic import SecretStr
 from serving.gateway.key import Key
 from serving.gateway.rate_lease import LeasedRateLimits, Timing
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.leases import LeaseBook
 
 async def run():
@@ -57,7 +58,7 @@ asyncio.run(run())
 @pytest.fixture
 def holder(store: Address) -> Iterator[subprocess.Popen[str]]:
     """Run a gateway in a process of its own that holds both slots of the key."""
-    url = store.url.render_as_string(hide_password=False)
+    url = store.place.render_as_string(hide_password=False)
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE, text=True
     )

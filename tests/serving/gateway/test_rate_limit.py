@@ -342,4 +342,5 @@ def test_a_key_without_limits_costs_next_to_nothing() -> None:
             charge.close()
         return (time.perf_counter() - started) / count
 
-    assert asyncio.run(seconds(free)) < asyncio.run(seconds(limited)) / 3
+    best = [min(asyncio.run(seconds(asked)) for _ in range(5)) for asked in (free, limited)]
+    assert best[0] < best[1] / 3

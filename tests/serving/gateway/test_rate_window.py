@@ -84,6 +84,17 @@ def test_a_clock_set_back_a_little_does_not_begin_a_minute_anew() -> None:
     assert window.fits(1)
 
 
+def test_what_was_used_before_a_clock_was_set_wrong_gives_nothing_back() -> None:
+    """A minute that is begun anew has its limit, not more."""
+    window = local()
+    window.take(60)
+    window.turn(3, LIMIT)
+    window.turn(7, LIMIT)
+    window.take(10)
+    window.give_back(60, 7)
+    assert window.left == LIMIT
+
+
 @given(st.integers(0, 400), st.integers(1, 150))
 def test_the_minute_named_is_the_first_that_has_room(used: int, amount: int) -> None:
     """Retry-After is neither too short nor too long."""

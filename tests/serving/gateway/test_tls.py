@@ -28,7 +28,7 @@ from serving.gateway.tls import Certificate, Pair, is_exposed
 from serving.options import GatewaySettings
 from tests.certificates import Authority
 from tests.fake_engine import DONE, UNARY, WAIT_SECONDS, answer_events, held, whole
-from tests.serving.gateway.conftest import CHAT
+from tests.serving.gateway.conftest import CHAT, is_held
 
 EXPIRY = "gateway_tls_certificate_expiry_timestamp_seconds"
 STALE = "gateway_tls_certificate_stale"
@@ -81,13 +81,6 @@ def asked(gateway, authority: Authority, **fields: object) -> Iterator[http.clie
         connection.request("POST", "/v1/chat/completions", json.dumps(CHAT | fields))
         with connection.getresponse() as response:
             yield response
-
-
-def is_held(connection: socket.socket) -> bool:
-    """Say whether the gateway in this process still holds the other end of a connection."""
-    port = connection.getsockname()[1]
-    ends = psutil.Process().net_connections("tcp")
-    return any(end.raddr and end.raddr.port == port for end in ends)
 
 
 def test_a_pair_tells_its_end_and_names(authority):
@@ -219,6 +212,26 @@ def test_a_broken_pair_keeps_the_last_good_one(authority, caplog):
     pair[0].unlink()
     assert look()[0] == 1
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 2
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_file_that_goes_while_it_is_looked_at_keeps_the_last_good_pair(
+    authority, monkeypatch, gone
+):
+    """Who renews by removing and writing must not end the gateway's background work."""
+    pair = authority.issue("first")
+    metrics = GatewayMetrics()
+    certificate = Certificate.load(settings_of(pair), metrics)
+    read = tls._content
+
+    def read_and_lose(*files: Path) -> tuple[bytes, bytes]:
+        content = read(*files)
+        files[gone].unlink()
+        return content
+
+    monkeypatch.setattr(tls, "_content", read_and_lose)
+    asyncio.run(certificate.look())
+    assert metrics.registry.get_sample_value(STALE) == 1
 
 
 def test_a_handshake_that_stalls_is_dropped(authority, engine, start_gateway, wait_for):

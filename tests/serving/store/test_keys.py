@@ -13,7 +13,8 @@ from serving.failure import NotDone
 from serving.gateway.key import Priority, digest
 from serving.gateway.key_terms import KeyTerms
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.keys import KeyStore, api_keys
 
 
@@ -141,6 +142,28 @@ def test_a_revoked_key_stays_revoked(store: KeyStore, clock: Clock) -> None:
     assert store.find("alice").revoked_at == clock.now - 5
 
 
+def test_a_name_means_the_key_that_works(store: KeyStore, clock: Clock) -> None:
+    """Also where a clock was set back in between: what is revoked then is not left working."""
+    store.create(KeyTerms(name="alice"))
+    store.revoke("alice")
+    clock.now -= 3600
+    working = store.create(KeyTerms(name="alice")).key
+    assert store.find("alice") == working
+    assert store.revoke("alice").id == working.id
+
+
+def test_a_text_is_told_although_the_store_goes_away(engine: sa.Engine, clock: Clock) -> None:
+    """What is written is not read again: a text that was lost could not be told once more."""
+    store = KeyStore(engine, clock)
+    asked: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    store.create(KeyTerms(name="alice"))
+    assert not asked[-1].startswith("SELECT")
+    rotated = store.rotate("alice", 60)
+    assert not asked[-1].startswith("SELECT")
+    assert store.find("alice") == rotated.key
+
+
 def test_a_rotation_changes_the_text_alone(store: KeyStore, clock: Clock) -> None:
     """Id, name and limits stay, and the old digest is kept until the grace ends."""
     old = store.create(KeyTerms(name="alice", requests_per_minute=5))
@@ -162,7 +185,7 @@ def test_what_somebody_else_has_changed_is_not_changed(
     winner = store.rotate("alice", 0).key
     with monkeypatch.context() as patch:
         patch.setattr(store, "find", lambda _name: found)
-        with pytest.raises(NotDone, match="somebody changed it"):
+        with pytest.raises(NotDone, match="changed by another"):
             store.rotate("alice", 0)
     assert store.find("alice") == winner
 

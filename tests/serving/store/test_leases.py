@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from serving.gateway.key_file import parse
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.leases import KEPT_MINUTES, Grant, LeaseBook, Order, Wish
 from tests.postgres import WAIT_SECONDS
 
@@ -72,6 +74,14 @@ def test_orders_of_one_call_are_answered_in_their_order(engine: sa.Engine) -> No
     asked = [order(3, "z"), order(1, "a"), order(2, "z", MINUTE + 1)]
     assert book(engine).trade(asked) == [Grant(3, 3), Grant(1, 1), Grant(2, 2)]
     assert book(engine).trade([]) == []
+
+
+def test_the_longest_name_of_a_key_fits(engine: sa.Engine) -> None:
+    """Of a file's key the id is the name and more; one that did not fit would stop all leases."""
+    [key] = parse(f"keys: [{{name: {64 * 'a'}, digest: 'sha256:{64 * '0'}'}}]".encode(), "FILE")
+    one = book(engine)
+    assert one.trade([order(1, key.id)]) == [Grant(1, 1)]
+    assert one.hold([Wish(key.id, 1, 0, 1)]) == [1]
 
 
 def test_leases_at_the_same_time_never_exceed_the_limit(engine: sa.Engine) -> None:

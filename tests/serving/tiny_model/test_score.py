@@ -112,7 +112,10 @@ def test_a_wrong_model_fails_and_its_mistakes_are_written_down(
     """Exit code 1 with the tasks that failed; every question asked greedily and with sampling."""
     endpoint = serve(says("I do not know."))
     out = tmp_path / "score.json"
-    assert examined(endpoint, monkeypatch, "--key", "sesame", "--out", str(out)) == 1
+    key_file = tmp_path / "key"
+    key_file.write_text("sesame\n")
+    options = ("--key-file", str(key_file), "--out", str(out))
+    assert examined(endpoint, monkeypatch, *options) == 1
     bodies = [body for _, body in endpoint.asked]
     assert len(bodies) == 2 * 2 * len(TASKS)
     assert {key for key, _ in endpoint.asked} == {"Bearer sesame"}

@@ -16,7 +16,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "lease_windows",
-        sa.Column("key_id", sa.String(64), primary_key=True),
+        sa.Column("key_id", sa.String(128), primary_key=True),
         sa.Column("unit", sa.String(16), primary_key=True),
         sa.Column("minute", sa.BigInteger, primary_key=True),
         sa.Column("allowed", sa.BigInteger, nullable=False),
@@ -25,7 +25,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "lease_slots",
-        sa.Column("key_id", sa.String(64), primary_key=True),
+        sa.Column("key_id", sa.String(128), primary_key=True),
         sa.Column("gateway_id", sa.String(32), primary_key=True),
         sa.Column("slots", sa.BigInteger, nullable=False),
     )

@@ -11,7 +11,8 @@ import pytest
 from serving.gateway.api.keys import KeyAnswer, KeyList
 from serving.gateway.key_terms import KeyTerms
 from serving.options import StoreSettings
-from serving.store.database import Address, open_store
+from serving.store.address import Address
+from serving.store.database import open_store
 from serving.store.keys import Issued, KeyStore
 
 Start = Callable[..., Any]

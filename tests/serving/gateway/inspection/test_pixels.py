@@ -1,9 +1,12 @@
 """Pictures looked into: their structure, their end and what is behind it, and their pixels."""
 
+import ast
+import importlib.util
 import io
 import random
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,9 +15,9 @@ from PIL import Image
 
 from serving.gateway.inspection.finding import Limits, Refused
 from serving.gateway.inspection.jpeg import MAX_SCANS
-from serving.gateway.inspection.pixels import FORMATS, look
+from serving.gateway.inspection.pixels import ENGINE_ORDER, FORMATS, look
 from serving.gateway.inspection.png import MAX_CHUNKS, SPARE_BYTES
-from tests.hostile.pictures import TAILS, chunk, drawn, png
+from tests.hostile.pictures import TAILS, chunk, drawn, png, two_in_one
 
 LIMITS = Limits(max_frames=10, max_side=512)
 DAMAGED = "is damaged and cannot be decoded"
@@ -67,17 +70,26 @@ def test_an_interlaced_png_is_counted_by_its_passes(size):
 @pytest.mark.parametrize("form", FORMATS)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_file_cut_anywhere_is_refused(form, share):
-    """Not one byte may be missing."""
-    data = drawn(form)
+    """Not one byte may be missing, but for the trailer of a GIF."""
+    data = drawn(form)[: -1 if form == "GIF" else None]
     cut = data[: max(16, int(len(data) * share))]
     with pytest.raises(Exception):  # noqa: B017  # of any kind: the worker makes them one
         look(cut, form, LIMITS)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_file_without_its_last_byte_is_cut_off(form):
-    """The end is looked for before anything is decoded."""
-    assert refusal(drawn(form)[:-1], form) == ("{}_parse_error", f"{CUT_OFF}. Send the whole file.")
+@pytest.mark.parametrize(("form", "lost"), [("PNG", 1), ("JPEG", 1), ("WEBP", 1), ("GIF", 2)])
+def test_a_file_without_its_last_byte_is_cut_off(form, lost):
+    """The end is looked for before anything is decoded; a GIF's trailer is no part of it."""
+    code, what = refusal(drawn(form)[:-lost], form)
+    assert (code, what) == ("{}_parse_error", f"{CUT_OFF}. Send the whole file.")
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_gif_without_its_trailer_is_whole(frames):
+    """The web is full of them, and the engine reads them."""
+    data = drawn("GIF", frames=frames)[:-1]
+    assert look(data, "GIF", LIMITS) == {"width": 33, "height": 21}
+    assert "holds a script" in refusal(data + b";#!/bin/sh", "GIF")[1]
 
 
 def test_a_png_whose_data_is_cut_off_within_sound_chunks_is_refused():
@@ -179,6 +191,44 @@ def test_another_format_behind_the_end_is_refused(form, tail, gap):
 def test_what_cameras_leave_behind_the_end_is_allowed(form, tail):
     """Real files have such tails."""
     assert look(drawn(form) + tail, form, LIMITS)["width"] == 33
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_of_two_formats_is_refused(seed):
+    """The engine's decoder would see another picture than the one that was checked."""
+    data = two_in_one(random.Random(seed)).data
+    form = "PNG" if data.startswith(b"\x89PNG") else "JPEG"
+    assert Image.open(io.BytesIO(data), formats=[form]).width <= 33
+    other = Image.open(io.BytesIO(data), formats=ENGINE_ORDER)
+    assert other.width > 33
+    said = f"is {form} and {other.format} in one. Send it as one."
+    assert refusal(data, form) == ("unsupported_{}_format", said)
+
+
+def test_the_engine_asks_the_formats_in_this_order():
+    """Another order, or another format, would decode other files."""
+    vllm = importlib.util.find_spec("vllm")
+    if vllm is None or vllm.origin is None:
+        pytest.skip("the engine is not installed; enable: make test")
+    module = ast.parse(Path(vllm.origin).with_name("multimodal").joinpath("image.py").read_text())
+    [order] = [
+        ast.literal_eval(line.value)
+        for line in module.body
+        if isinstance(line, ast.AnnAssign)
+        and line.value is not None
+        and ast.unparse(line.target) == "ALLOWED_IMAGE_FORMATS"
+    ]
+    assert order == ENGINE_ORDER
+
+
+def test_a_jpeg_that_counts_the_pictures_behind_it_is_a_jpeg():
+    """Phones write such ones; Pillow has a name of its own for them."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(
+        buffer, "MPO", save_all=True, append_images=[Image.new("RGB", (5, 5))]
+    )
+    assert Image.open(io.BytesIO(buffer.getvalue())).format == "MPO"
+    assert look(buffer.getvalue(), "JPEG", LIMITS) == {"width": 20, "height": 10}
 
 
 @pytest.mark.parametrize("options", [{"progressive": True}, {"optimize": True}, {"restart": 1}])

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from serving.gateway.errors import InternalError, Overloaded
@@ -208,6 +209,22 @@ def test_a_worker_that_does_not_start_is_a_fault_of_ours(monkeypatch):
             await pool.look("PNG", SMALL)
 
     with_pool(work)
+
+
+def test_a_worker_that_cannot_be_made_is_a_fault_of_ours(monkeypatch):
+    """The system has no process, file or program left; nothing stays open, the next is served."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+    async def work(pool: InspectionPool) -> None:
+        for _ in range(3):
+            before = psutil.Process().num_fds()
+            with pytest.raises(InternalError, match="cannot look into pictures"):
+                await pool.look("PNG", SMALL)
+            assert psutil.Process().num_fds() == before
+        monkeypatch.undo()
+        assert await pool.look("PNG", SMALL) == FOUND
+
+    with_pool(work, media_workers=1)
 
 
 GATEWAY = """

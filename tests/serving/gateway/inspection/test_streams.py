@@ -1,6 +1,7 @@
 """Videos opened: their size, length and frames as the engine will see them."""
 
 import io
+import random
 from fractions import Fraction
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from serving.gateway.inspection.finding import Limits, Refused
 from serving.gateway.inspection.streams import look
 from serving.gateway.video import video_format
-from tests.hostile.videos import DURATION, KINDS, filmed, lasting, sound
+from tests.hostile.videos import DURATION, KINDS, filmed, lasting, sound, two_in_one
 
 LIMITS = Limits(max_frames=1, max_side=512)
 
@@ -37,6 +38,27 @@ def test_frames_and_rate_are_those_that_the_engine_counts(form, codec, frames, r
         "frames": int(capture.get(cv2.CAP_PROP_FRAME_COUNT)),
         "rate": pytest.approx(capture.get(cv2.CAP_PROP_FPS)),
     }
+
+
+@pytest.mark.parametrize("form", ["mp4", "mov"])
+def test_a_rate_that_changes_is_taken_as_the_engine_takes_it(form):
+    """Phones film so; the finest step between two frames says nothing of their number a second."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=form) as container:
+        stream = container.add_stream("mpeg4", rate=90)
+        stream.width, stream.height = 64, 48
+        for at in range(40):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = at * at // 3 + at, Fraction(1, 90)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    data = buffer.getvalue()
+    found = look(data, form.upper(), LIMITS)
+    assert found["frames"] / found["rate"] == pytest.approx(39 * 40 / 3 / 90, rel=0.1)
+    cv2 = pytest.importorskip("cv2", reason="the engine is not installed; enable: make test")
+    backend = cv2.videoio_registry.getStreamBufferedBackends()[0]
+    capture = cv2.VideoCapture(io.BytesIO(data), backend, [])
+    assert found["rate"] == pytest.approx(capture.get(cv2.CAP_PROP_FPS))
 
 
 @pytest.mark.parametrize("seconds", [0.5, 100, 1e6])
@@ -82,6 +104,17 @@ def test_a_frame_larger_than_its_container_says_is_what_counts():
     assert data[at : at + 4] == b"\1\0\1\0"
     data[at : at + 4] = b"\0\x40\0\x40"
     assert look(bytes(data), "MP4", LIMITS)["width"] == 256
+
+
+def test_a_file_of_two_formats_is_refused():
+    """The engine's decoder finds an MP4 in what begins as MPEG."""
+    data = two_in_one(random.Random(1)).data
+    assert video_format(data) == "MPEG"
+    with av.open(io.BytesIO(data)) as container:
+        assert "mp4" in container.format.name
+        assert next(container.decode(video=0)).width > 64
+    with pytest.raises(av.FFmpegError):
+        look(data, "MPEG", LIMITS)
 
 
 def test_a_fraction_of_a_frame_a_second_is_a_rate():
