@@ -44,7 +44,7 @@ json.dump([said(arguments) for arguments in json.loads(sys.argv[1])], sys.stdout
 """
 
 
-def start(*arguments, drain=5):
+def start(*arguments, drain=60):
     """Start a run whose warm-up and drain are short."""
     code = SHORT_RUN.format(drain=drain)
     return subprocess.Popen(
@@ -57,7 +57,7 @@ def start(*arguments, drain=5):
     )
 
 
-def run(*arguments, drain=5):
+def run(*arguments, drain=60):
     """Run to the end: exit code, what it printed, what it said on the side."""
     process = start(*arguments, drain=drain)
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
