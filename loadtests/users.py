@@ -1,5 +1,6 @@
 """Locust users who chat, and the run that starts and ends them. Importing this patches sockets."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -109,6 +110,9 @@ def run(scenario: Scenario, load: Load, announce: Callable[[str], None]) -> Phas
     lag = gevent.spawn(load.watch_lag)
     load.began = time.perf_counter()
     interrupted = False
+    # Python would raise it in any greenlet, and not each lets it out: it is for the one that waits.
+    waiting = gevent.getcurrent()
+    handler = gevent.signal_handler(signal.SIGINT, gevent.kill, waiting, KeyboardInterrupt)
     try:
         runner.start(scenario.users, spawn_rate=min(scenario.users, MAX_SPAWN_RATE))
         load.ended.wait(timeout=scenario.duration_seconds)
@@ -119,6 +123,8 @@ def run(scenario: Scenario, load: Load, announce: Callable[[str], None]) -> Phas
         interrupted = True
         environment.stop_timeout = 0
     finally:
+        handler.cancel()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         load.close()
         runner.quit()
         lag.kill()
