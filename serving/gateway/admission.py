@@ -54,7 +54,8 @@ class Admission:
 
     def knock(self, key: Key) -> None:
         """Raise Overloaded where waiting would be in vain, before a body is read."""
-        if self._max_tokens is None and (tokens := self._watch.kv_cache_tokens):
+        tokens = self._max_tokens or self._watch.kv_cache_tokens
+        if tokens and tokens != self._line.capacity.tokens:  # an engine has started
             self._line.capacity = replace(self._line.capacity, tokens=tokens)
         with self._counted():
             self._line.knock(_now(), key)

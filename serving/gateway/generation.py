@@ -42,8 +42,7 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
             request.stops, request.choices, included=bool(request.include_stop_str_in_output)
         )
     fields = _engine_fields(served, request, conversation, plan, stop)
-    if rank := exchange.key.priority.rank:
-        fields["priority"] = rank
+    fields |= exchange.key.priority.engine_fields
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/chat/completions",

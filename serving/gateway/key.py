@@ -18,6 +18,11 @@ class Priority(StrEnum):
         """Return what vLLM's priority scheduling sorts by."""
         return {Priority.HIGH: -1, Priority.NORMAL: 0, Priority.LOW: 1}[self]
 
+    @property
+    def engine_fields(self) -> dict[str, int]:
+        """Return what the engine is told of it: nothing, where that is the default."""
+        return {"priority": self.rank} if self.rank else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

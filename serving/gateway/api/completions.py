@@ -38,8 +38,7 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         show_usage=dialect.is_openrouter or bool(options and options.include_usage),
     )
     fields = _engine_fields(served, request)
-    if rank := exchange.key.priority.rank:
-        fields["priority"] = rank
+    fields |= exchange.key.priority.engine_fields
     check_integers(fields)
     upstream = EngineRequest(
         "/v1/completions",
