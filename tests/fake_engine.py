@@ -94,6 +94,7 @@ class FakeEngine:
         self.metrics = {"running": 0, "waiting": 0, "iterations": 0}
         self.works = False  # every look at its metrics finds a running request further on
         self.deaf = False  # its pages are asked for and never come
+        self.kv_cache_tokens: int | None = None  # what its metrics say, if anything
         self.model = MODEL
         self._scripts: deque[Script] = deque()
         self._loop_factory = loop
@@ -197,11 +198,15 @@ class FakeEngine:
         if self.works:
             self.metrics["running"] = 1
             self.metrics["iterations"] += 1
+        cache = ""
+        if self.kv_cache_tokens is not None:
+            size = f'kv_cache_size_tokens="{self.kv_cache_tokens}"'
+            cache = f'vllm:cache_config_info{{block_size="16",{size},engine="0"}} 1.0\n'
         label = f'{{engine="0",model_name="{self.model}"}}'
         return (
             f"vllm:num_requests_running{label} {self.metrics['running']:.1f}\n"
             f"vllm:num_requests_waiting{label} {self.metrics['waiting']:.1f}\n"
-            f"vllm:iteration_tokens_total_count{label} {self.metrics['iterations']:.1f}\n"
+            f"vllm:iteration_tokens_total_count{label} {self.metrics['iterations']:.1f}\n{cache}"
         )
 
     def _models_page(self) -> str:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from serving.engine.socket import connection
+from serving.gateway.key import digest
 from tests.fake_engine import (
     UNARY,
     WAIT_SECONDS,
@@ -370,3 +371,33 @@ def test_an_engine_that_breaks_off_gives_the_place_back(engine, start_gateway):
     assert gateway.chat().status in {502, 503}
     gateway.wait_ready()
     assert gateway.chat().status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize(("priority", "told"), [("high", -1), ("normal", None), ("low", 1)])
+def test_the_engine_is_told_a_keys_priority(engine, start_gateway, tmp_path, path, priority, told):
+    """vLLM serves lower numbers first; the class in the middle is its default."""
+    text = "sk-qwen-" + "a" * 43
+    keys = tmp_path / "keys.yaml"
+    entry = {"name": "alice", "digest": f"sha256:{digest(text.encode()).hex()}"}
+    keys.write_text(json.dumps({"keys": [{**entry, "priority": priority}]}))
+    gateway = start_gateway(keys_file=keys)
+    gateway.wait_ready()
+    engine.play(whole(UNARY))
+    headers = {"authorization": f"Bearer {text}"}
+    body = json.dumps({"prompt": "hi"}).encode() if path == "/v1/completions" else BODY
+    gateway.request("POST", path, body, headers)
+    assert engine.last().json.get("priority") == told
+
+
+def test_the_engines_kv_cache_bounds_what_it_gets(engine, start_gateway, gate, pool, wait_for):
+    """Where the cache holds but one request, the next waits although there are places."""
+    engine.default = gate.script
+    engine.kv_cache_tokens = 1
+    gateway = start_gateway()
+    gateway.wait_ready()
+    asked = ask(pool, gateway, 2)
+    wait_for(lambda: gateway.metric("gateway_requests_queued") == 1)
+    assert len(engine.requests) == 1
+    gate.go.set()
+    assert [each.result().status for each in asked] == [200] * 2
