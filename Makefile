@@ -4,8 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
+# Where the model page finds the last score and load: see gateway.reports_folder.
+REPORTS ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/qwen3-vl-serving
 # Node.js from elsewhere brings npm along, and Debian's would not install beside it.
-DEB_PACKAGES = git make curl python3-venv postgresql openssl $(if $(shell command -v npm),,nodejs npm)
+DEB_PACKAGES = git make curl python3-venv postgresql openssl prometheus chromium $(if $(shell command -v npm),,nodejs npm)
 # Files beside each other, the tests of one in one process: they share gateways. The fuzzer's
 # plugin serves tests/engine alone and costs every process a second.
 NO_ENGINE := --ignore=tests/engine --ignore=tests/prove -n auto --dist loadfile -p no:schemathesis
@@ -28,13 +30,13 @@ doctor: setup ## Say in one page what this machine can serve.
 	@$(BIN)/python -m serving doctor
 
 score: setup ## Examine the running endpoint: share of right answers for each task.
-	@$(BIN)/python -m serving.tiny_model.score $(URL) $(ARGS)
+	@$(BIN)/python -m serving.tiny_model.score $(URL) --out $(REPORTS)/score.json $(ARGS)
 
 verify: setup ## Check the running endpoint from outside: 59 questions with known answers.
 	@$(BIN)/python -m serving verify $(URL) $(ARGS)
 
 load: setup-dev ## Put 30 seconds of mixed load on the running endpoint.
-	@$(BIN)/python -m loadtests $(URL) $(ARGS)
+	@$(BIN)/python -m loadtests $(URL) --report $(REPORTS)/load.json $(ARGS)
 
 check: setup-check ## Lint, types, unit, property and contract tests; no engine.
 	$(BIN)/ruff check .
@@ -62,9 +64,11 @@ format: setup-dev ## Let ruff rewrite the sources.
 train: setup ## Train the tiny model into runs/tiny (hours; goes on where it stopped).
 	$(BIN)/python -m serving.tiny_model.training --out runs/tiny
 
-contracts: setup ## Write the lists of the engine's flags and of all parameters anew.
+contracts: setup ## Write lists of flags, parameters and metrics, and the dashboards, anew.
 	$(BIN)/python tests/contracts/vllm_parser.py --list tests/contracts/data/vllm_flags_0.32.0.txt
 	$(BIN)/python tests/contracts/parameter_table.py
+	$(BIN)/python tests/contracts/metric_list.py
+	$(BIN)/python -m deploy.dashboards
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf .venv tests/clients-node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,8 +59,11 @@ def _measure(options: argparse.Namespace) -> int:
 
         phase = users.run(scenario, users.Load(endpoint, drawn, keep, limits), _say)
     summary = summarise(records, phase)
-    result = json.dumps({"run": run, "summary": as_json(summary)}, indent=2)
-    path.with_suffix(".summary.json").write_text(result + "\n", encoding="utf-8")
+    result = json.dumps({"run": run, "summary": as_json(summary)}, indent=2) + "\n"
+    path.with_suffix(".summary.json").write_text(result, encoding="utf-8")
+    if options.report:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        options.report.write_text(result, encoding="utf-8")
     sys.stdout.write(f"\n{table(summary, run)}records: {path}\n")
     if phase.interrupted:
         return EXIT_INTERRUPTED
@@ -135,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--users", type=int, default=base.users, help="requests in flight")
     parser.add_argument("--seed", type=int, default=base.seed)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the result files")
+    parser.add_argument("--report", type=Path, help="file that the summary also goes to")
     return parser
 
 

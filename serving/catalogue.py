@@ -17,6 +17,11 @@ class Price:
     completion: float = 0.0
     discount: float = 0.0
 
+    @property
+    def is_free(self) -> bool:
+        """Tell whether no request costs anything."""
+        return self.discount == 1 or not (self.prompt or self.completion)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:

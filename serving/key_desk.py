@@ -13,29 +13,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from serving import settings as configuration
 from serving.engine.hardware import detect
 from serving.failure import NotDone, StartError
 from serving.gateway import tls
-from serving.gateway.key import Key, digest
+from serving.gateway.key import Key, digest, usd
 from serving.gateway.key_file import entry
 from serving.gateway.key_terms import KeyTerms, checked_terms, duration, moment, shown
 from serving.gateway.keys import is_loopback
+from serving.gateway.period import day_of, start_of
 from serving.options import GatewaySettings, StoreSettings
 from serving.selection import Selection, select
 from serving.startup import EVERY_ADDRESS, api_url
 from serving.store.address import Address
-from serving.store.database import open_store, reason
+from serving.store.database import visited_store
 from serving.store.keys import Issued, KeyStore, new_text
+from serving.store.usage import UsageStore
 
 # A digest without salt hides only what nobody can guess.
 MIN_KEY_CHARACTERS: Final = 32
 # What every client can send in a header.
 KEY_TEXT: Final = re.compile(r"[!-~]+")
 HEADINGS: Final = ("ID", "NAME", "OWNER", "STATE", "REQ/MIN", "TOKENS/MIN", "CONCURRENT")
-MORE_HEADINGS: Final = ("PRIORITY", "ADMIN", "EXPIRES", "MODELS")
+MORE_HEADINGS: Final = ("BUDGET", "PRIORITY", "ADMIN", "EXPIRES", "MODELS")
 
 
 def create(config: Path | None, said: dict[str, Any], url: str | None) -> int:
@@ -43,6 +43,7 @@ def create(config: Path | None, said: dict[str, Any], url: str | None) -> int:
     terms = _terms(said)
     selection = select(config, os.environ, detect(), on_trust=True)
     settings = selection.loaded.settings
+    _check_budget(terms, settings.store)
     with _store(settings.store, new=True) as store:
         is_first = not store.list()
         issued = store.create(terms)
@@ -56,6 +57,8 @@ def create(config: Path | None, said: dict[str, Any], url: str | None) -> int:
     if unknown:
         known = ", ".join(selection.entry.names)
         lines.append(f"Not served with these settings: {', '.join(unknown)}; served: {known}.")
+    if terms.budget_usd is not None and selection.entry.price.is_free:
+        lines.append("The model costs 0 USD with these settings, so that the budget never ends.")
     return _print(lines)
 
 
@@ -69,8 +72,11 @@ def show_all(config: Path | None) -> int:
 
 def show(config: Path | None, name_or_id: str) -> int:
     """Print all that is known of one key."""
-    with _store(configuration.load(config, os.environ).settings.store) as store:
-        key = store.find(name_or_id)
+    address = Address.of(configuration.load(config, os.environ).settings.store)
+    with visited_store(address) as engine:
+        key = KeyStore(engine).find(name_or_id)
+        since = start_of(key.budget_period, day_of(time.time()))
+        spent = UsageStore(engine).spent(key.id, since)
     facts = {
         "id": key.id,
         "name": key.name,
@@ -78,6 +84,7 @@ def show(config: Path | None, name_or_id: str) -> int:
         "state": key.state(time.time()),
         "models": ", ".join(key.models) or "all",
         "limits": _limits(key),
+        "spent": usd(spent) + (f" since {since}" if key.budget_period else ""),
         "priority": key.priority,
         "admin": _yes(key.admin),
         "created": shown(key.created_at),
@@ -135,22 +142,20 @@ def write_entry(said: dict[str, Any], read: Callable[[], str], *, new: bool) -> 
     return 0
 
 
+def _check_budget(terms: KeyTerms, store: StoreSettings) -> None:
+    """Raise NotDone for a budget that no server with these settings could hold to."""
+    if terms.budget_usd is not None and not store.usage:
+        raise NotDone(
+            "store.usage is false: what a key spends is not kept, so that no budget can hold.",
+            "Leave --budget-usd out, or keep the usage.",
+        )
+
+
 @contextlib.contextmanager
 def _store(settings: StoreSettings, *, new: bool = False) -> Iterator[KeyStore]:
     """Open the store; one that is not there is made only if it is to be a new one."""
-    address = Address.of(settings)
-    if not (new or address.exists):
-        raise NotDone(
-            f"There is no store of keys yet at {address}.",
-            "`serving keys create NAME` makes it; store.url names another one.",
-        )
-    engine = open_store(address)
-    try:
+    with visited_store(Address.of(settings), new=new) as engine:
         yield KeyStore(engine)
-    except SQLAlchemyError as error:
-        raise NotDone(f"{address} failed: {reason(error)}.", "Try again.") from None
-    finally:
-        engine.dispose()
 
 
 def _terms(said: dict[str, Any]) -> KeyTerms:
@@ -215,6 +220,7 @@ def _row(key: Key) -> Sequence[str]:
         key.owner or "-",
         key.state(time.time()),
         *("-" if number is None else f"{number:,}" for number in numbers),
+        "-" if key.budget_usd is None else key.budget,
         key.priority,
         _yes(key.admin),
         shown(key.expires_at),
@@ -229,6 +235,8 @@ def _limits(key: Key) -> str:
         "at the same time": key.max_concurrent,
     }
     said = [f"{number:,} {what}" for what, number in limits.items() if number is not None]
+    if key.budget_usd is not None:
+        said.append(key.budget)
     return ", ".join(said) or "none"
 
 

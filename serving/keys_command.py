@@ -1,6 +1,9 @@
 """The sub-commands of `serving keys`: parse, and hand over to the desk."""
 
+import functools
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
@@ -9,59 +12,70 @@ from serving.handover import Config, hand_over
 
 app = typer.Typer(help="Make, show and end the keys of the API.", no_args_is_help=True)
 
-TERMS: Final = (
-    "name",
-    "owner",
-    "models",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "max_concurrent",
-    "expires_at",
-    "priority",
-    "admin",
-)
-Name = Annotated[str, typer.Argument(help="Whose key it is, such as alice or ci-nightly.")]
 NameOrId = Annotated[str, typer.Argument(metavar="NAME|ID", help="As `keys list` shows it.")]
 Url = Annotated[
     str | None,
     typer.Option(help="Address its holder uses, https://vl.example.org; by default the settings'."),
 ]
-Owner = Annotated[str | None, typer.Option(help="Whom to ask about it.")]
-Models = Annotated[
-    list[str] | None,
-    typer.Option("--model", help="A model it may use, again for another; by default all."),
-]
-Requests = Annotated[int | None, typer.Option("--requests-per-minute", help="By default any.")]
-Tokens = Annotated[
-    int | None, typer.Option("--tokens-per-minute", help="Prompts and answers; by default any.")
-]
-Concurrent = Annotated[int | None, typer.Option("--max-concurrent", help="By default any.")]
-Expires = Annotated[
-    str | None,
-    typer.Option(help="90d from now, or 2027-01-31, its last day (UTC); by default never."),
-]
-Priority = Annotated[str | None, typer.Option(help="high, normal (the default) or low.")]
-Admin = Annotated[bool, typer.Option("--admin", help="It may list all keys at /api/v1/keys.")]
+# What may be said of a key, by the names of its terms.
+TERMS: Final[dict[str, Any]] = {
+    "name": Annotated[str, typer.Argument(help="Whose key it is, such as alice or ci-nightly.")],
+    "owner": Annotated[str | None, typer.Option(help="Whom to ask about it.")],
+    "models": Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A model it may use, again for another; by default all."),
+    ],
+    "requests_per_minute": Annotated[int | None, typer.Option(help="By default any.")],
+    "tokens_per_minute": Annotated[
+        int | None, typer.Option(help="Prompts and answers; by default any.")
+    ],
+    "max_concurrent": Annotated[int | None, typer.Option(help="By default any.")],
+    "budget_usd": Annotated[
+        float | None, typer.Option(help="What it may spend in a period; by default any sum.")
+    ],
+    "budget_period": Annotated[
+        str | None,
+        typer.Option(help="daily, weekly or monthly (UTC); by default its budget is for ever."),
+    ],
+    "expires_at": Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            help="90d from now, or 2027-01-31, its last day (UTC); by default never.",
+        ),
+    ],
+    "priority": Annotated[str | None, typer.Option(help="high, normal (the default) or low.")],
+    "admin": Annotated[
+        bool | None, typer.Option("--admin", help="It may list all keys at /api/v1/keys.")
+    ],
+}
+
+
+def _taking_terms(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what may be said of a key; its first parameter gets what was said."""
+
+    @functools.wraps(command)
+    def parsed(**given: Any) -> None:
+        terms = {name: given.pop(name) for name in TERMS}
+        command({name: value for name, value in terms.items() if value is not None}, **given)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    needed = {"name": inspect.Parameter.empty}
+    said = [
+        inspect.Parameter(name, kind, annotation=meaning, default=needed.get(name))
+        for name, meaning in TERMS.items()
+    ]
+    own = list(inspect.signature(command).parameters.values())[1:]
+    vars(parsed)["__signature__"] = inspect.Signature([*said, *own])
+    return parsed
 
 
 @app.command()
-def create(  # noqa: PLR0913, PLR0917 — one parameter an option
-    name: Name,
-    owner: Owner = None,
-    models: Models = None,
-    requests: Requests = None,
-    tokens: Tokens = None,
-    concurrent: Concurrent = None,
-    expires: Expires = None,
-    priority: Priority = None,
-    admin: Admin = False,
-    url: Url = None,
-    config: Config = None,
-) -> None:
+@_taking_terms
+def create(said: dict[str, Any], url: Url = None, config: Config = None) -> None:
     """Make a key and print it, this once, with all that its holder needs."""
     from serving import key_desk  # noqa: PLC0415 — each command loads what it needs alone
 
-    said = _said(name, owner, models, requests, tokens, concurrent, expires, priority, admin)
     hand_over(lambda: key_desk.create(config, said, url))
 
 
@@ -105,16 +119,9 @@ def rotate(
 
 
 @app.command("hash")
-def write_entry(  # noqa: PLR0913, PLR0917 — one parameter an option
-    name: Name,
-    owner: Owner = None,
-    models: Models = None,
-    requests: Requests = None,
-    tokens: Tokens = None,
-    concurrent: Concurrent = None,
-    expires: Expires = None,
-    priority: Priority = None,
-    admin: Admin = False,
+@_taking_terms
+def write_entry(
+    said: dict[str, Any],
     new: Annotated[
         bool, typer.Option("--new", help="Make a key and print it to stderr, this once.")
     ] = False,
@@ -122,7 +129,6 @@ def write_entry(  # noqa: PLR0913, PLR0917 — one parameter an option
     """Write the entry of a key, read from stdin, for the file at gateway.keys_file."""
     from serving import key_desk  # noqa: PLC0415
 
-    said = _said(name, owner, models, requests, tokens, concurrent, expires, priority, admin)
     hand_over(lambda: key_desk.write_entry(said, _typed, new=new))
 
 
@@ -131,9 +137,3 @@ def _typed() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Key", hide_input=True, err=True))
     return sys.stdin.buffer.readline().decode(errors="replace")
-
-
-def _said(*values: Any) -> dict[str, Any]:
-    """Name what was said of a key as its terms do; what was not said is left out."""
-    pairs = zip(TERMS, values, strict=True)
-    return {name: value for name, value in pairs if value is not None and value is not False}

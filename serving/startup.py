@@ -99,6 +99,7 @@ class Ready:
     max_output_tokens: int
     max_images: int
     has_keys: bool
+    has_page: bool
     seconds: float
 
     def block(self) -> str:
@@ -111,6 +112,7 @@ class Ready:
             "",
             f"Ready after {self.seconds:.1f} s.",
             "",
+            *([f"  page      {self.url}/   (chat, performance, usage)"] if self.has_page else []),
             f"  URL       {self.url}/v1   (OpenRouter's dialect: {self.url}/api/v1)",
             f"  model     {self.model}",
             *([f"            also as {', '.join(self.names[1:])}"] if self.names[1:] else []),

@@ -212,6 +212,7 @@ class Pair:
             max_output_tokens=gateway.max_output_tokens,
             max_images=min(gateway.max_images, self._selection.engine.limit_images),
             has_keys=has_keys,
+            has_page=gateway.model_page,
             seconds=self._phases.seconds,
         )
 

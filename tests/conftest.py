@@ -17,7 +17,7 @@ from serving.settings import PREFIX, SHORT_NAMES
 ENABLE = "enable: "
 MAX_WORKERS = 8
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.browser", "tests.postgres", "tests.prometheus"]
 
 # A company's proxy is not asked for what runs on this machine.
 for name in ("http_proxy", "https_proxy", "all_proxy"):

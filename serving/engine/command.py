@@ -17,6 +17,8 @@ REASONING_PARSER_FILE = Path(__file__).with_name("reasoning_parser.py")
 NO_MEDIA_DOMAIN = "media.invalid"
 # White space is free in JSON, and a model can emit it for ever inside a grammar.
 STRUCTURED_OUTPUTS = {"backend": "xgrammar", "disable_any_whitespace": True}
+# What the engine's spans are called after; the gateway's have a name of their own.
+ENGINE_SERVICE = "qwen3-vl-engine"
 # vLLM would run 16,384 answers for one request.
 MAX_ANSWERS_PER_REQUEST = 8
 # Merged patches are this many pixels wide and high, a frame pair of them is one token.
@@ -44,6 +46,12 @@ def engine_environment(engine: EngineSettings) -> dict[str, str]:
     }
     if Path(engine.model).is_absolute():
         variables["HF_HUB_OFFLINE"] = "1"
+    if engine.otlp_traces_endpoint is not None:
+        # The gateway's protocol, so that one collector's address serves both; vLLM's is gRPC.
+        variables["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "http/protobuf"
+        # Its end waits this long for a collector that hangs; by default it would be 10 seconds.
+        variables["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"] = "2"
+        variables["OTEL_SERVICE_NAME"] = ENGINE_SERVICE
     return variables
 
 

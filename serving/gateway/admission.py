@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
@@ -21,14 +21,25 @@ from serving.gateway.fair_queue import Entry
 from serving.gateway.interruption import Phase
 from serving.gateway.key import Key
 from serving.gateway.line import Capacity, Line
-from serving.gateway.metrics import GatewayMetrics
+from serving.gateway.metrics.admission import AdmissionMetrics
 from serving.gateway.rate_account import Charge
 from serving.gateway.rate_limit import RateLimits
+from serving.gateway.record import Record
+from serving.gateway.spending import Spending
+from serving.gateway.timeline import Stage
 from serving.gateway.workload import Forecast, Work
 from serving.options import Settings
 
 # A count takes the engine a fraction of a second.
 COUNT_RETRY_SECONDS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What each key may take: requests and tokens a minute, and USD."""
+
+    rates: RateLimits
+    spending: Spending
 
 
 class Admission:
@@ -40,8 +51,8 @@ class Admission:
         *,
         forecast: Forecast,
         watch: EngineWatch,
-        limits: RateLimits,
-        metrics: GatewayMetrics,
+        limits: KeyLimits,
+        metrics: AdmissionMetrics,
     ) -> None:
         self._watch = watch
         self._limits = limits
@@ -53,11 +64,12 @@ class Admission:
         self.forecast = forecast
 
     def knock(self, key: Key) -> None:
-        """Raise Overloaded where waiting would be in vain, before a body is read."""
+        """Raise BudgetExhausted or Overloaded where all would be in vain, before a body is read."""
         tokens = self._max_tokens or self._watch.kv_cache_tokens
         if tokens and tokens != self._line.capacity.tokens:  # an engine has started
             self._line.capacity = replace(self._line.capacity, tokens=tokens)
         with self._counted():
+            self._limits.spending.knock(key)
             self._line.knock(_now(), key)
 
     @asynccontextmanager
@@ -68,7 +80,7 @@ class Admission:
         hangs up early pays what was expected.
         """
         with self._counted():
-            charge = await self._limits.admit(exchange.key, tokens)
+            charge = await self._limits.rates.admit(exchange.key, tokens)
         exchange.headers_out += charge.headers
         try:
             yield charge
@@ -90,7 +102,12 @@ class Admission:
 
     @asynccontextmanager
     async def admit(self, exchange: Exchange, work: Work) -> AsyncIterator[None]:
-        """Hold a place at the engine within the block; raises RateLimited or Overloaded."""
+        """Hold a place at the engine within the block.
+
+        Raises BudgetExhausted, BudgetUnknown, RateLimited or Overloaded.
+        """
+        with self._counted():
+            await self._limits.spending.admit(exchange.key, exchange.record, work)
         async with self.charge(exchange, work.tokens) as charge:
             try:
                 with self._counted():
@@ -98,11 +115,11 @@ class Admission:
             except asyncio.CancelledError:
                 charge.refund()
                 raise
-            started, finished = _now(), False
+            finished = False
             try:
                 yield
                 finished = True
-                self._learn(exchange, entry.work, started)
+                self._learn(exchange, entry.work)
             except Overloaded as error:
                 # The engine's queue is full although ours was not: others use it, too.
                 error.retry_after_seconds = self._line.retry_seconds(entry.flow)
@@ -130,6 +147,7 @@ class Admission:
 
     async def _wait(self, exchange: Exchange, work: Work) -> Entry:
         entry = self._line.join(_now(), exchange.key, work)
+        exchange.journal.enter(Stage.QUEUED)
         turn = self._turns[entry.turn] = asyncio.get_running_loop().create_future()
         self._call()
         arrived = _now()
@@ -146,14 +164,21 @@ class Admission:
             raise
         exchange.interruption.leave()
         self._metrics.queue_wait.observe(_now() - arrived)
+        self._metrics.admitted.inc()
+        self._note_load(exchange.record)
         return entry
 
-    def _learn(self, exchange: Exchange, work: Work, started: float) -> None:
-        if exchange.seen.usage is not None:
-            self.forecast.learn(exchange.seen.usage, work.sequences)
-        if exchange.first_token_seconds is not None:
-            waited = started - exchange.started_at
-            self._line.rate.add_first_token(max(0.0, exchange.first_token_seconds - waited))
+    def _note_load(self, record: Record) -> None:
+        record.admitted = True
+        record.running_sequences = self._line.sequences
+        record.queued_requests = len(self._line.queue)
+        record.kv_cache_usage = self._watch.kv_cache_usage
+
+    def _learn(self, exchange: Exchange, work: Work) -> None:
+        if (usage := exchange.journal.seen.usage) is not None:
+            self.forecast.learn(usage, work.sequences)
+        if (seconds := exchange.journal.engine_first_token_seconds) is not None:
+            self._line.rate.add_first_token(seconds)
 
     def _release(self, entry: Entry, *, finished: bool) -> None:
         self._line.finish(_now(), entry, finished=finished)
@@ -170,6 +195,7 @@ class Admission:
     def _count(self) -> None:
         self._metrics.queued.set(len(self._line.queue))
         self._metrics.at_engine.set(self._line.sequences)
+        self._metrics.tokens_at_engine.set(self._line.tokens)
 
     def _too_late(self, entry: Entry) -> Overloaded:
         self._metrics.refusals.labels("waited").inc()
@@ -189,7 +215,7 @@ class Admission:
 
 def _settle(charge: Charge, exchange: Exchange) -> None:
     """Charge what the engine has counted, if it has."""
-    if (usage := exchange.seen.usage) is not None:
+    if (usage := exchange.journal.seen.usage) is not None:
         charge.settle(usage.prompt_tokens + usage.output)
 
 

@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from serving.gateway.timeline import EngineTimes
+
 NULL: Final = Raw(b"null")
 # Of USD: far below a cent's millionth; keeps 0.1 + 0.2 out of answers.
 COST_DIGITS: Final = 12
@@ -24,7 +26,10 @@ class CompletionDetails(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """The engine's own count of tokens; `cost` in USD and the budget's verdict are ours."""
+    """The engine's own count of tokens; `cost` in USD and the budget's verdict are ours.
+
+    Beside it stand the engine's own times, where it tells them.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int | None = None
@@ -33,6 +38,7 @@ class Usage(msgspec.Struct):
     prompt_cost: float = 0.0
     completion_cost: float = 0.0
     reasoning_budget_hit: bool = False
+    times: EngineTimes | None = None
 
     @property
     def output(self) -> int:
@@ -59,15 +65,6 @@ class Usage(msgspec.Struct):
         """Return the prompt's tokens that are pictures ("image") or videos ("video")."""
         details = self.prompt_tokens_details
         return ((details and details.multimodal_tokens) or {}).get(kind, 0)
-
-    def by_kind(self) -> dict[str, int]:
-        """Return the counts under the names that metrics and logs use."""
-        return {
-            "prompt": self.prompt_tokens,
-            "completion": self.output,
-            "reasoning": self.reasoning,
-            "cached": self.cached,
-        }
 
 
 class CalledFunction(msgspec.Struct):

@@ -7,27 +7,35 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
+from serving import __version__
 from serving.catalogue import ModelEntry
 from serving.gateway.admin import Admin
-from serving.gateway.admission import Admission
+from serving.gateway.admission import Admission, KeyLimits
+from serving.gateway.books import AccessLog, Books
 from serving.gateway.control import Control, control_path
 from serving.gateway.drain import Drain, Phase, Report
 from serving.gateway.engine_watch import EngineWatch
-from serving.gateway.errors import ShuttingDown
+from serving.gateway.errors import CutOff, ShuttingDown
 from serving.gateway.exchange import Common, Exchange, Receive, Scope, Send
 from serving.gateway.head import check_head
 from serving.gateway.keys import load_keys
+from serving.gateway.ledger import Ledger
 from serving.gateway.media import MediaFetcher
 from serving.gateway.memory_budget import MemoryBudget
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.rate_limit import rate_limits
+from serving.gateway.recent import Recent
+from serving.gateway.record import Book
 from serving.gateway.relay import Relay
-from serving.gateway.routes import check_method, find_route
+from serving.gateway.routes import ROUTES, check_method, find_route
 from serving.gateway.served import ServedModel
+from serving.gateway.spending import Spending
 from serving.gateway.tls import Certificate
+from serving.gateway.tracing import Tracer
 from serving.gateway.upstream import Engine
 from serving.gateway.workload import Forecast
 from serving.options import Settings
+from serving.store.address import Address
 
 logger = logging.getLogger(__name__)
 
@@ -41,34 +49,58 @@ class Gateway:
     def __init__(self, settings: Settings, entry: ModelEntry) -> None:
         self.settings = settings.gateway
         self._keys = load_keys(settings)
-        self._metrics = GatewayMetrics()
+        self._began = time.perf_counter()
+        self._phases: set[str] = set()
+        self._metrics = GatewayMetrics(self.settings.max_key_labels)
+        self._metrics.state.tell_build(__version__, entry.id)
+        self._metrics.requests.expect(route.name for route in ROUTES.values() if route.generates)
         self._engine = Engine(settings.engine.listen, self.settings)
-        self._media = MediaFetcher(self.settings, settings.engine)
-        self._watch = EngineWatch(self._engine, entry.id, self.settings.watchdog_seconds)
-        self._limits = rate_limits(settings.store, self._metrics.rate_limit_leases_stale)
-        memory = MemoryBudget(self.settings.max_inflight_bytes)
-        self._common = Common(self.settings, self._metrics, memory)
+        self._media = MediaFetcher(self.settings, settings.engine, self._metrics.media)
+        self._watch = EngineWatch(
+            self._engine, entry.id, self.settings.watchdog_seconds, self._engine_is_ready
+        )
+        self._limits = rate_limits(settings.store, self._metrics.state.rate_limit_leases_stale)
+        self._ledger = None
+        if settings.store.usage:
+            address = Address.of(settings.store)
+            self._ledger = Ledger(address, settings.store, self._metrics.ledger)
+        self._spending = Spending(
+            self._ledger, settings.store, price=entry.price, metrics=self._metrics.ledger
+        )
+        books: list[Book] = [self._metrics.requests, AccessLog(), self._spending]
+        if self._ledger is not None:
+            books.append(self._ledger)
+        self._tracer = Tracer(settings, self._metrics.ledger)
+        self._common = Common(
+            self.settings,
+            self._metrics,
+            MemoryBudget(self.settings.max_inflight_bytes),
+            Books(books, self._metrics.requests.book_failures),
+            self._tracer,
+        )
         self._served = ServedModel(
             entry=entry,
             admission=Admission(
                 settings,
                 forecast=Forecast(thinks=entry.thinks),
                 watch=self._watch,
-                limits=self._limits,
-                metrics=self._metrics,
+                limits=KeyLimits(self._limits, self._spending),
+                metrics=self._metrics.admission,
             ),
             limits=self.settings,
             watch=self._watch,
             relay=Relay(self._engine, self._watch, self.settings.idle_timeout_seconds),
             media=self._media,
             keys=self._keys,
+            ledger=self._ledger,
+            recent=Recent(),
             created=int(time.time()),
         )
         self._running: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._life = AsyncExitStack()
-        self.certificate = Certificate.load(self.settings, self._metrics)
+        self.certificate = Certificate.load(self.settings, self._metrics.state)
         self.background: set[asyncio.Task[None]] = set()
         self._drain = Drain(self.settings.drain_grace_seconds, self.settings.drain_seconds)
         self.admin = Admin(self._watch, self._engine, self._metrics, self._leaving)
@@ -78,13 +110,18 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Open connections and start to watch the engine."""
         self._life.callback(self._keys.close)
-        for part in (self._engine, self._media, self._limits):
+        for part in (self._ledger, self._tracer, self._engine, self._media, self._limits):
+            if part is None:
+                continue
             await part.open()
             self._life.push_async_callback(part.close)
+        self._metrics.engine.watch(self._watch.unready, self._watch.hung)
+        self._tell_startup("listening")
         for work in (
             self._watch.run(),
             self._tick(),
-            self._keys.run(self._metrics.key_source_stale),
+            self._keys.run(self._metrics.state.key_source_stale),
+            self._spending.run(),
             *((self.certificate.watch(),) if self.certificate else ()),
         ):
             task = asyncio.create_task(work)
@@ -106,7 +143,7 @@ class Gateway:
         exchange = Exchange(scope, receive, send, self._common)
         self._running.add(exchange)
         self._idle.clear()
-        self._metrics.running.set(len(self._running))
+        self._metrics.requests.running.set(len(self._running))
         try:
             with exchange.interruption:
                 await self._serve(scope, exchange)
@@ -114,10 +151,24 @@ class Gateway:
             await exchange.fail(error)
         finally:
             self._running.discard(exchange)
-            self._metrics.running.set(len(self._running))
+            self._metrics.requests.running.set(len(self._running))
             if not self._running:
                 self._idle.set()
             exchange.finish()
+
+    def _engine_is_ready(self) -> None:
+        self._metrics.engine.starts.inc()
+        self._metrics.state.tell_build(
+            __version__, self._served.entry.id, self._watch.engine_version or ""
+        )
+        self._tell_startup("ready")
+
+    def _tell_startup(self, phase: str) -> None:
+        """Note when a phase of the start ended, the first time."""
+        if phase not in self._phases:
+            self._phases.add(phase)
+            seconds = time.perf_counter() - self._began
+            self._metrics.engine.startup.labels(phase).set(seconds)
 
     def begin_drain(self) -> None:
         """Be not ready, then refuse new requests, then cut off running ones: see `Drain`."""
@@ -136,15 +187,17 @@ class Gateway:
 
     def cut_off(self) -> None:
         """End all running requests with an error that says why."""
-        self._drain.cut_off += sum(
+        cut_off = sum(
             exchange.interruption.interrupt(
-                ShuttingDown(
+                CutOff(
                     "The server is shutting down and could not finish this answer.",
                     retry_after_seconds=RETRY_ELSEWHERE_SECONDS,
                 )
             )
             for exchange in self._running
         )
+        self._drain.cut_off += cut_off
+        self._metrics.state.cut_off.inc(cut_off)
 
     def _leaving(self) -> str | None:
         report = self.drain_report()
@@ -154,7 +207,7 @@ class Gateway:
 
     async def _serve(self, scope: Scope, exchange: Exchange) -> None:
         route = find_route(scope["path"])
-        exchange.route = route.name
+        exchange.record.route, exchange.record.generates = route.name, route.generates
         exchange.envelope = route.envelope or exchange.envelope
         check_head(scope)
         check_method(route, exchange.method)
@@ -164,9 +217,10 @@ class Gateway:
                 retry_after_seconds=RETRY_ELSEWHERE_SECONDS,
             )
         if route.needs_key:
-            exchange.key = self._keys.find(exchange.headers)
+            exchange.know(self._keys.find(exchange.headers))
         exchange.limit_time()
         if route.generates:
+            exchange.record.model = self._served.entry.id
             self._watch.require_sound()
             self._served.admission.knock(exchange.key)
         await route.endpoint(self._served, exchange)
@@ -180,7 +234,9 @@ class Gateway:
                 exchange.interruption.check(now)
             if self._drain.renew(self._watch.answers_as):
                 logger.info("another engine answers: the drain is over")
-            if self._drain.phase(now) is Phase.CUTTING:
+            phase = self._drain.phase(now)
+            self._metrics.state.set_phase(phase)
+            if phase is Phase.CUTTING:
                 self.cut_off()
 
 

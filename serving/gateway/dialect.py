@@ -11,6 +11,7 @@ from serving.gateway.envelope import Envelope
 class Dialect:
     """How the clients of one base path are spoken to."""
 
+    name: str
     base: str
     envelope: Envelope
     ignores_unknown: bool
@@ -22,8 +23,10 @@ class Dialect:
         return self.ignores_unknown
 
 
-OPENAI: Final = Dialect("/v1", envelope.openai, False, b": keep-alive\n\n")
-OPENROUTER: Final = Dialect("/api/v1", envelope.openrouter, True, b": OPENROUTER PROCESSING\n\n")
+OPENAI: Final = Dialect("openai", "/v1", envelope.openai, False, b": keep-alive\n\n")
+OPENROUTER: Final = Dialect(
+    "openrouter", "/api/v1", envelope.openrouter, True, b": OPENROUTER PROCESSING\n\n"
+)
 DIALECTS: Final = (OPENAI, OPENROUTER)
 
 

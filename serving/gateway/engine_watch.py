@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -33,10 +34,22 @@ class _Models(msgspec.Struct):
     data: list[_Model]
 
 
+class _Version(msgspec.Struct):
+    version: str
+
+
 class EngineWatch:
     """Polls the engine and keeps its state, its context length and its model's name."""
 
-    def __init__(self, engine: Engine, model: str, watchdog_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        watchdog_seconds: float,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Watch an engine that is to serve a model; `on_ready` is called each time it does."""
+        self._on_ready = on_ready
         self._engine = engine
         self._model = model
         self._state = EngineState(watchdog_seconds)
@@ -48,6 +61,8 @@ class EngineWatch:
         self._waiting = 0
         self._trial: asyncio.Task[None] | None = None
         self.max_model_len: int | None = None
+        self.kv_cache_usage = 0.0
+        self.engine_version: str | None = None
         self.kv_cache_tokens: int | None = None
 
     @property
@@ -129,6 +144,8 @@ class EngineWatch:
         self._state.asked(_now())
         try:
             if was_ready or await self._is_promised_model():
+                if self.engine_version is None:
+                    self.engine_version = await self._read_version()
                 status, body, _ = await self._engine.get("/metrics")
                 self._read(status, body)
             else:
@@ -147,7 +164,9 @@ class EngineWatch:
             return
         if not self._state.ready:
             self.kv_cache_tokens = read_kv_cache_tokens(body)
-        self._state.answered(_now(), read_sample(body), self.present, self._engine.in_flight)
+        sample = read_sample(body)
+        self.kv_cache_usage = sample.kv_cache_usage
+        self._state.answered(_now(), sample, self.present, self._engine.in_flight)
         if self._state.hung and (self._trial is None or self._trial.done()):
             self._trial = asyncio.create_task(self._try())
 
@@ -159,6 +178,14 @@ class EngineWatch:
             async with self._engine.post("/v1/completions", body, "watchdog") as response:
                 await response.read()
         self._wake.set()
+
+    async def _read_version(self) -> str:
+        """Return vLLM's version, empty where the engine does not say."""
+        status, body, _ = await self._engine.get("/version")
+        with suppress(msgspec.MsgspecError):
+            if status == 200:
+                return msgspec.json.decode(body, type=_Version).version
+        return ""
 
     async def _is_promised_model(self) -> bool:
         status, body, _ = await self._engine.get("/v1/models")
@@ -187,6 +214,7 @@ class EngineWatch:
 
     def _log(self, was_ready: bool) -> None:
         if self._state.ready and not was_ready:
+            self._on_ready()
             logger.info("the engine is ready, context %s tokens", self.max_model_len)
         elif was_ready and not self._state.ready:
             logger.warning("the engine does not answer any more")

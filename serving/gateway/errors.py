@@ -3,6 +3,7 @@
 GatewayError
   BadRequest            400
   Unauthorized          401
+  BudgetExhausted       402  the key's budget is spent
   Forbidden             403  the key may not do this
   NotFound              404
   MethodNotAllowed      405
@@ -16,8 +17,11 @@ GatewayError
   InternalError         500
   EngineFailed          502  the engine broke off or answered what cannot be relayed
   EngineUnavailable     503  nobody listens, or the connection broke before an answer
+  StoreUnavailable      503  what is asked for is in the store, and that does not answer
+    BudgetUnknown       503  what the key has spent, which its budget hangs on
   TooManyConnections    503
   ShuttingDown          503
+    CutOff              503  in the middle of an answer
   EngineTimeout         504  names the phase
   DeadlineExceeded      504  the request's own deadline
 ClientLost              nobody is left to answer
@@ -70,6 +74,15 @@ class Unauthorized(GatewayError):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Name the scheme that would let the client in."""
         return [(b"www-authenticate", b"Bearer")]
+
+
+class BudgetExhausted(GatewayError):
+    """The key's budget is spent."""
+
+    status = 402
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    outcome = "rate_limited"
 
 
 class Forbidden(GatewayError):
@@ -196,6 +209,21 @@ class EngineUnavailable(GatewayError):
     outcome = "engine_unavailable"
 
 
+class StoreUnavailable(GatewayError):
+    """What keys have used cannot be read for now."""
+
+    status = 503
+    type = "server_error"
+    code = "store_unavailable"
+    outcome = "store_unavailable"
+
+
+class BudgetUnknown(StoreUnavailable):
+    """The key has a budget, and what it has spent cannot be read."""
+
+    code = "budget_unknown"
+
+
 class TooManyConnections(GatewayError):
     """The server holds all the connections it can."""
 
@@ -212,6 +240,12 @@ class ShuttingDown(GatewayError):
     type = "server_error"
     code = "shutting_down"
     outcome = "rejected"
+
+
+class CutOff(ShuttingDown):
+    """The gateway is on its way out, and could not finish this answer."""
+
+    outcome = "cut_off"
 
 
 class EngineTimeout(GatewayError):

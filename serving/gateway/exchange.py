@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from serving.gateway import envelope
-from serving.gateway.answer import Usage
 from serving.gateway.answer_headers import Headers, with_security
+from serving.gateway.books import Books
 from serving.gateway.dialect import Dialect, dialect_of
 from serving.gateway.envelope import Envelope
 from serving.gateway.errors import (
@@ -20,14 +21,21 @@ from serving.gateway.errors import (
     BodyTooSlow,
     ClientLost,
     DeadlineExceeded,
+    EngineFailed,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnavailable,
     GatewayError,
     InternalError,
 )
 from serving.gateway.interruption import Interruption, Phase
-from serving.gateway.key import ANYBODY
+from serving.gateway.journal import Journal
+from serving.gateway.key import ANYBODY, Key
 from serving.gateway.memory_budget import MemoryBudget
 from serving.gateway.metrics import GatewayMetrics
-from serving.gateway.stream import Seen
+from serving.gateway.server_timing import server_timing
+from serving.gateway.timeline import Stage
+from serving.gateway.tracing import Tracer
 from serving.gateway.view import View
 from serving.logs import describe
 from serving.options import GatewaySettings
@@ -37,7 +45,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
-access = logging.getLogger("serving.gateway.access")
 
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 TIMEOUT_HEADER: Final = b"x-request-timeout"
@@ -48,6 +55,12 @@ EVENT_STREAM: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),
 ]
+ENGINE_ERRORS: Final = {
+    EngineRefused: "refused",
+    EngineFailed: "failed",
+    EngineUnavailable: "unavailable",
+    EngineTimeout: "timeout",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,8 @@ class Common:
     limits: GatewaySettings
     metrics: GatewayMetrics
     memory: MemoryBudget
+    books: Books
+    tracer: Tracer
 
 
 class Exchange:
@@ -69,27 +84,36 @@ class Exchange:
         self._send = send
         self._gateway = gateway
         self._metrics = common.metrics
+        self._books = common.books
         self._abort: Callable[[], None] = scope["state"]["abort"]
         self.tls = scope["scheme"] == "https"
         self._reader = Phase(gateway.stalled_reader_seconds, lambda: ClientLost("reader_stalled"))
         self._watcher: asyncio.Task[None] | None = None
-        self.started_at = time.perf_counter()
         self.method: str = scope["method"]
+        self._query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._accepted_id()
         self.dialect: Dialect = dialect_of(scope["path"])
         self.envelope: Envelope = self.dialect.envelope
         self.view: View | None = None
         self.interruption = Interruption()
-        self.route = "other"
-        self.status = 0
+        self.journal = Journal(self.request_id, self.headers, common.metrics.requests.inter_token)
+        self.record = self.journal.record
+        self.record.dialect = self.dialect.name
+        self.trace = common.tracer.begin(scope["headers"])
         self.streaming = False
-        self.outcome = "ok"
         self.key = ANYBODY
         self.headers_out: Headers = []
-        self.seen = Seen()
-        self.first_token_seconds: float | None = None
-        self.first_answer_seconds: float | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters; of one that is there twice the last counts."""
+        return dict(parse_qsl(self._query.decode("latin-1")))
+
+    def know(self, key: Key) -> None:
+        """Take down whose request it is."""
+        self.key = key
+        self.record.known, self.record.key_id, self.record.key = True, key.id, key.name
 
     async def read_body(self) -> bytearray:
         """Return the whole body; raises BadRequest, BodyTooLarge, BodyTooSlow or ClientLost.
@@ -119,6 +143,8 @@ class Exchange:
             raise self._too_large()
         self._check_encoding()
         self.interruption.leave()
+        self.record.body_bytes = size
+        self.journal.enter(Stage.ADMITTED)
         self._watcher = asyncio.create_task(self._watch_client())
         return body
 
@@ -155,14 +181,15 @@ class Exchange:
 
     async def answer(self, status: int, body: bytes, headers: Headers = JSON) -> None:
         """Send a whole answer."""
-        length = (b"content-length", str(len(body)).encode())
-        await self._start(status, [*headers, length])
+        if status != 304:  # it would be the length of what the client has
+            headers = [*headers, (b"content-length", str(len(body)).encode())]
+        await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: BaseException) -> None:
         """Tell the client in the form that is still open, and note the outcome."""
         if isinstance(error, ClientLost):
-            self.outcome = error.outcome
+            self.record.outcome = error.outcome
             await self._hang_up()
             return
         if isinstance(error, RecursionError):
@@ -171,12 +198,14 @@ class Exchange:
         if not isinstance(error, GatewayError):
             logger.error("in request %s: %s", self.request_id, describe(error))
             error = InternalError("The gateway failed. The operator's log has the request's id.")
-        self.outcome = error.outcome
+        self.record.outcome, self.record.error = error.outcome, error.code
+        if (reason := ENGINE_ERRORS.get(type(error))) is not None:
+            self._metrics.engine.errors.labels(reason).inc()
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 if self.streaming and self.view is not None:
                     await self.stream(self.view.error(error), last=True)
-                elif not self.status:
+                elif not self.record.status:
                     body = self.envelope(error, self.request_id)
                     await self.answer(error.status, body, _error_headers(error))
                 else:
@@ -184,50 +213,15 @@ class Exchange:
         except TimeoutError:
             await self._hang_up()
 
-    def note(self, seen: Seen) -> None:
-        """Take the times of the first tokens from what the scan has seen."""
-        elapsed = time.perf_counter() - self.started_at
-        self.seen = seen
-        if self.first_token_seconds is None and seen.first_token:
-            self.first_token_seconds = elapsed
-        if self.first_answer_seconds is None and seen.answer:
-            self.first_answer_seconds = elapsed
-
     def finish(self) -> None:
         """Close the books: once for every request, however it ended."""
         if self._watcher is not None:
             self._watcher.cancel()
         self.memory.give_back()
-        duration = time.perf_counter() - self.started_at
-        metrics = self._metrics
-        metrics.requests.labels(self.route, self.outcome).inc()
-        metrics.duration.labels(self.route).observe(duration)
-        if self.first_token_seconds is not None:
-            metrics.first_token.labels(self.route).observe(self.first_token_seconds)
-        if self.first_answer_seconds is not None:
-            metrics.first_answer_token.labels(self.route).observe(self.first_answer_seconds)
-        tokens = (self.seen.usage or Usage()).by_kind()
-        for kind, count in tokens.items():
-            metrics.tokens.labels(kind).inc(count)
-        access.info(
-            "request",
-            extra={
-                "request_id": self.request_id,
-                "route": self.route,
-                "key": self.key.name,
-                "status": self.status,
-                "outcome": self.outcome,
-                "finish_reason": self.seen.finish_reason,
-                "events": self.seen.events,
-                **{f"{kind}_tokens": count for kind, count in tokens.items()},
-                "first_token_seconds": _rounded(self.first_token_seconds),
-                "first_answer_token_seconds": _rounded(self.first_answer_seconds),
-                "duration_seconds": _rounded(duration),
-            },
-        )
+        self._books.enter(self.journal.close(), self.trace)
 
     async def _start(self, status: int, headers: Headers) -> None:
-        self.status = status
+        self.record.status = status
         self.interruption.enter(self._reader)
         request_id = self.request_id.encode()
         headers = [*headers, *self.headers_out, (b"x-request-id", request_id)]
@@ -235,6 +229,8 @@ class Exchange:
             headers.append((b"x-generation-id", b"gen-" + request_id.removeprefix(b"req_")))
         if self.envelope is envelope.anthropic:
             headers.append((b"request-id", request_id))
+        if timing := server_timing(self.journal.timeline, perf_counter()):
+            headers.append((b"server-timing", timing))
         headers = with_security(headers, tls=self.tls)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -253,7 +249,7 @@ class Exchange:
         allowed = (
             self._gateway.header_timeout_seconds + size / self._gateway.min_body_bytes_per_second
         )
-        elapsed = time.perf_counter() - self.started_at
+        elapsed = self.journal.elapsed
         rate = self._gateway.min_body_bytes_per_second
         return Phase(
             max(0.0, allowed - elapsed),
@@ -285,7 +281,3 @@ def _error_headers(error: GatewayError) -> Headers:
         # The rest of a refused body, or a server on its way out, is no ground for another request.
         headers.append((b"connection", b"close"))
     return headers
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 4)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from serving.gateway.attribution import plain
 from serving.gateway.chat_request import ChatRequest, StructuredOutputs, TextFormat
 from serving.gateway.conversation import Conversation, Question, read_conversation
 from serving.gateway.errors import EngineFailed, EngineRefused
@@ -14,6 +15,7 @@ from serving.gateway.refusal import BROKEN_OFF, name_grammar
 from serving.gateway.relay import EngineRequest
 from serving.gateway.served import ServedModel
 from serving.gateway.stop import StopTexts
+from serving.gateway.timeline import Stage
 from serving.gateway.view import View
 
 PASSED: Final = (
@@ -31,9 +33,11 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
     """Serve one chat request, whichever dialect it came in."""
     request = question.request
     _check_form(request)
+    exchange.journal.enter(Stage.MEDIA)
     conversation = await read_conversation(
-        question, served.media.within(exchange.memory), served.limits
+        question, served.media.within(exchange.memory, exchange.record), served.limits
     )
+    exchange.journal.enter(Stage.ADMITTED)
     plan = await _plan(served, exchange, question, conversation)
     # Before the answer there is a thought, which no stop text may end: the gateway matches them.
     stop = None
@@ -54,6 +58,8 @@ async def generate(served: ServedModel, exchange: Exchange, question: Question, 
         choices=request.choices,
         stop=stop,
     )
+    exchange.record.user = plain(request.user or "")
+    exchange.journal.asks(upstream, plan.max_tokens, conversation.likely_prompt_tokens)
     work = served.admission.forecast.work(
         conversation.likely_prompt_tokens,
         plan.max_tokens,

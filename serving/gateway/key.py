@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from serving.gateway.period import Period
+
 
 class Priority(StrEnum):
     """The class that a key's requests wait in; the engine gets its rank, lower first."""
@@ -39,6 +41,8 @@ class Key:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_concurrent: int | None = None
+    budget_usd: float | None = None
+    budget_period: Period | None = None  # none: the budget is for ever
     expires_at: float | None = None
     priority: Priority = Priority.NORMAL
     admin: bool = False
@@ -46,6 +50,14 @@ class Key:
     revoked_at: float | None = None
     previous_digest: bytes | None = None
     previous_expires_at: float | None = None
+
+    @property
+    def budget(self) -> str:
+        """Write its budget for people."""
+        if self.budget_usd is None:
+            return "any sum"
+        until = f"a {self.budget_period.unit}" if self.budget_period else "in all"
+        return f"{usd(self.budget_usd)} {until}"
 
     def state(self, now: float) -> str:
         """Return "live", "revoked" or "expired"."""
@@ -58,6 +70,11 @@ class Key:
 def digest(text: bytes) -> bytes:
     """Return what is kept of a key's text."""
     return hashlib.sha256(text).digest()
+
+
+def usd(amount: float) -> str:
+    """Write a sum for people, without digits that say nothing."""
+    return f"{amount:,.12g} USD"
 
 
 # Whoever asks where no key is needed.

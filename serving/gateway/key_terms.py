@@ -5,10 +5,18 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from serving.failure import NotDone
 from serving.gateway.key import Priority
+from serving.gateway.period import Period
 from serving.options import Group, Text
 
 DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
@@ -75,6 +83,18 @@ class KeyTerms(Group):
     max_concurrent: int | None = Field(
         default=None, ge=1, le=10**6, strict=True, description="Requests at the same time"
     )
+    budget_usd: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=10**9,
+        strict=True,
+        allow_inf_nan=False,
+        description="USD that its requests may cost in each period, 0.01 to 1,000,000,000",
+    )
+    budget_period: Period | None = Field(
+        default=None,
+        description="daily, weekly (from Monday on) or monthly, in UTC; none: for ever",
+    )
     expires_at: Annotated[float, BeforeValidator(moment)] | None = Field(
         default=None, description="The last day (UTC) on which it works, or a time"
     )
@@ -84,6 +104,13 @@ class KeyTerms(Group):
     admin: bool = Field(
         default=False, strict=True, description="true: may list the keys at /api/v1/keys"
     )
+
+    @field_validator("budget_period")
+    @classmethod
+    def _of_a_budget(cls, period: Period | None, info: ValidationInfo) -> Period | None:
+        if period is not None and info.data.get("budget_usd") is None:
+            raise ValueError("there is no budget_usd that it could be the period of")
+        return period
 
     @field_validator("name")
     @classmethod

@@ -15,7 +15,7 @@ from serving.gateway.errors import Unauthorized
 from serving.gateway.key import ANYBODY, Key, digest
 from serving.gateway.key_file import KeyFile
 from serving.gateway.key_source import Followed, KeySource, StoredKeys
-from serving.options import GatewaySettings, Settings
+from serving.options import GatewaySettings, Settings, StoreSettings
 from serving.store.address import Address
 
 # What a digest is filed under: the rest of it is compared in constant time.
@@ -104,7 +104,10 @@ class KeyRing:
 def load_keys(settings: Settings) -> KeyRing:
     """Read the keys of all sources; raises StartError for a bad source or an open door."""
     gateway = settings.gateway
-    sources: list[KeySource] = [] if gateway.keys_file is None else [KeyFile(gateway.keys_file)]
+    sources: list[KeySource] = []
+    if gateway.keys_file is not None:
+        sources.append(KeyFile(gateway.keys_file))
+        _check_budgets(sources[0].read(), settings.store)
     ring = KeyRing(_configured(gateway), (*sources, StoredKeys(Address.of(settings.store))))
     if not ring.needed and not is_loopback(gateway.host):
         ring.close()
@@ -122,6 +125,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_budgets(keys: tuple[Key, ...], store: StoreSettings) -> None:
+    """Raise StartError for a budget where nobody counts what is spent."""
+    names = [key.name for key in keys if key.budget_usd is not None]
+    if names and not store.usage:
+        raise StartError(
+            f"store.usage is false, and the key {names[0]} in gateway.keys_file has a budget.",
+            "Keep the usage, or take budget_usd out of the file.",
+        )
 
 
 def _configured(gateway: GatewaySettings) -> tuple[Key, ...]:

@@ -65,6 +65,11 @@ class Line:
         """Return how many sequences the engine computes."""
         return self._sequences
 
+    @property
+    def tokens(self) -> int:
+        """Return the tokens expected of the requests that the engine computes."""
+        return self._tokens
+
     def knock(self, now: float, key: Key) -> None:
         """Raise Overloaded if no request of this key has a chance now."""
         self._pass(now)

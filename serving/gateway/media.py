@@ -2,9 +2,12 @@
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
+
+from prometheus_client import CollectorRegistry
 
 from serving.gateway.base64_text import NotBase64, decoded_bytes, encode_base64, heads, plain_base64
 from serving.gateway.body import Piece
@@ -13,6 +16,7 @@ from serving.gateway.inspection.finding import Refused
 from serving.gateway.inspection.pool import InspectionPool
 from serving.gateway.media_kind import PICTURE, VIDEO, Place
 from serving.gateway.memory_budget import Share
+from serving.gateway.metrics.media import MediaMetrics
 from serving.gateway.picture import (
     MAX_SIDE_RATIO,
     Size,
@@ -20,6 +24,7 @@ from serving.gateway.picture import (
     picture_size,
     picture_tokens,
 )
+from serving.gateway.record import Record
 from serving.gateway.video import FRAMES_PER_TOKEN, MAX_FRAMES, Video, video_format
 from serving.options import EngineSettings, GatewaySettings
 
@@ -41,12 +46,19 @@ class MediaFetcher:
     `engine` says how it samples and scales videos.
     """
 
-    def __init__(self, gateway: GatewaySettings, engine: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        gateway: GatewaySettings,
+        engine: EngineSettings | None = None,
+        metrics: MediaMetrics | None = None,
+    ) -> None:
+        self._metrics = metrics or MediaMetrics(CollectorRegistry())
         self._limits = gateway
         self._engine = engine or EngineSettings()
         self._web = Downloader(gateway)
         self._inspection = InspectionPool(gateway)
         self._take: Callable[[int], None] = lambda size: None
+        self._record = Record(id="", time=0.0)
 
     async def open(self) -> None:
         """Get ready to fetch; needs a running loop."""
@@ -57,40 +69,60 @@ class MediaFetcher:
         await self._web.close()
         self._inspection.close()
 
-    def within(self, memory: Share) -> Self:
-        """Return this fetcher for one request: its downloads take from the request's memory."""
+    def within(self, memory: Share, record: Record) -> Self:
+        """Return this fetcher for one request: its memory and its record take what is fetched."""
         bound = copy.copy(self)
+        bound._record = record
         bound._take = lambda size: memory.take(size * 4 // 3 + 4)
         return bound
 
     async def picture(self, head: str, literal: Piece, param: str) -> Media:
         """Return the picture behind a URL as Body.literal splits it; raises BadRequest."""
         place = Place(PICTURE, param)
-        base64 = await self._base64(head, literal, place)
-        form = _format(base64, place)
-        self._check_size(await _size(base64), place)  # before a worker's memory is spent on it
-        found = await self._look(form, base64, place)
-        size = int(found["width"]), int(found["height"])
-        self._check_size(size, place)  # a file can say two
+        with self._counted(head, place):
+            base64 = await self._base64(head, literal, place)
+            form = _format(base64, place)
+            self._check_size(await _size(base64), place)  # before a worker's memory is spent on it
+            found = await self._look(form, base64, place)
+            size = int(found["width"]), int(found["height"])
+            self._check_size(size, place)  # a file can say two
+        self._record.images += 1
         return Media(PICTURE.types[form], base64, picture_tokens(*size))
 
     async def video(self, head: str, literal: Piece, param: str) -> Media:
         """Return the video behind a URL as Body.literal splits it; raises BadRequest."""
         place = Place(VIDEO, param)
-        base64 = await self._base64(head, literal, place)
-        form = _format(base64, place)
-        found = await self._look(form, base64, place)
-        video = Video(
-            int(found["width"]), int(found["height"]), int(found["frames"]), found["rate"]
-        )
-        self._check_size((video.width, video.height), place)
-        self._check_frames(video, place)
+        with self._counted(head, place):
+            base64 = await self._base64(head, literal, place)
+            form = _format(base64, place)
+            found = await self._look(form, base64, place)
+            video = Video(
+                int(found["width"]), int(found["height"]), int(found["frames"]), found["rate"]
+            )
+            self._check_size((video.width, video.height), place)
+            self._check_frames(video, place)
+        self._record.videos += 1
         tokens = video.tokens(self._engine.max_video_frames, self._engine.max_video_pixels)
         return Media(VIDEO.types[form], base64, tokens)
 
-    async def _look(self, form: str, base64: Piece, place: Place) -> dict[str, float]:
+    @contextmanager
+    def _counted(self, head: str, place: Place) -> Iterator[None]:
+        """Count an item by where it comes from and whether it is let through."""
+        source = "inline" if head[:5].lower() == "data:" else "url"
+        outcome = "refused"
         try:
-            return await self._inspection.look(form, base64)
+            yield
+            outcome = "ok"
+        finally:
+            self._metrics.items.labels(place.kind.stem, source, outcome).inc()
+
+    async def _look(self, form: str, base64: Piece, place: Place) -> dict[str, float]:
+        size = decoded_bytes(base64)
+        self._record.media_bytes += size
+        self._metrics.bytes.labels(place.kind.stem).inc(size)
+        try:
+            with self._metrics.check.labels(place.kind.stem).time():
+                return await self._inspection.look(form, base64)
         except Refused as refused:
             raise place.error(refused.code, refused.what) from None
 
@@ -107,7 +139,9 @@ class MediaFetcher:
             raise place.error(
                 "invalid_{}_url", "must be an http:, https: or data:…;base64, URL. Send one."
             )
-        return await encode_base64(await self._web.fetch(url, place, self._take))
+        with self._metrics.fetch.labels(place.kind.stem).time():
+            fetched = await self._web.fetch(url, place, self._take)
+        return await encode_base64(fetched)
 
     async def _inline(self, literal: Piece, place: Place) -> Piece:
         try:

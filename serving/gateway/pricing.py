@@ -8,6 +8,13 @@ from serving.gateway.answer import COST_DIGITS, Usage
 PER_TOKENS: Final = 1e6
 
 
+def cost_of(prompt_tokens: int, output_tokens: int, price: Price) -> float:
+    """Return what so many tokens cost in USD."""
+    usage = Usage(prompt_tokens, output_tokens)
+    settle(usage, price)
+    return usage.cost
+
+
 def settle(usage: Usage, price: Price) -> None:
     """Write a request's cost in USD into its usage."""
     offered = (1 - price.discount) / PER_TOKENS

@@ -26,6 +26,7 @@ from serving.gateway.stream import (
     is_broken_off,
     usage_of,
 )
+from serving.gateway.timeline import Stage
 from serving.gateway.upstream import Engine
 from serving.gateway.view import View
 
@@ -91,9 +92,10 @@ class Relay:
         self._watch.require_sound()
         exchange.interruption.enter(self._first_byte)
         exchange.view = request.view
+        exchange.journal.enter(Stage.PREFILL)
         try:
             async with self._engine.post(
-                request.path, request.body, exchange.request_id
+                request.path, request.body, exchange.request_id, trace=exchange.trace.headers
             ) as response:
                 request.body.clear()  # the engine has it, and an answer may take minutes
                 exchange.memory.give_back()
@@ -125,18 +127,17 @@ class Relay:
         self, exchange: Exchange, response: aiohttp.ClientResponse, request: EngineRequest
     ) -> None:
         """Relay events as they come; status and headers wait for the first of them."""
-        view, stop = request.view, request.stop
+        view, stop, journal = request.view, request.stop, exchange.journal
         scan = StreamScan()
-        seen = exchange.seen = scan.seen
+        seen = journal.seen = scan.seen
         clock = asyncio.get_running_loop().time
         heard = written = clock()
         phase = self._first_byte
         while chunk := await response.content.readany():
             if data := scan.feed(chunk):
                 heard, phase = clock(), self._between
+                journal.heard(seen)
                 data = view.events(data if stop is None else _stopped(data, seen, stop))
-            if exchange.first_answer_seconds is None:
-                exchange.note(seen)
             if ended := seen.ended and not seen.broken_off:
                 data += view.end(request.settle(seen.usage))
             elif not data and clock() - written >= SILENCE_SECONDS:
@@ -159,12 +160,13 @@ class Relay:
     ) -> None:
         """Put the engine's stream together up to a stop text, and answer with the whole."""
         scan, assembly = StreamScan(), Assembly()
-        seen = exchange.seen = scan.seen
+        seen = exchange.journal.seen = scan.seen
         clock = asyncio.get_running_loop().time
         heard, phase = clock(), self._first_byte
         while not seen.ended and (chunk := await response.content.readany()):
             if data := scan.feed(chunk):
                 heard, phase = clock(), self._between
+                exchange.journal.heard(seen)
                 assembly.feed(_stopped(data, seen, stop))
             _check(seen)
             exchange.interruption.enter(phase, since=heard)
@@ -180,7 +182,7 @@ class Relay:
         if not body.startswith(b"{") or not body.rstrip().endswith(b"}"):
             raise EngineFailed("The engine answered something that is not a JSON object.")
         usage = request.settle(usage_of(body))
-        exchange.seen = Seen(usage=usage, finish_reason=finish_reason_of(body))
+        exchange.journal.whole(Seen(usage=usage, finish_reason=finish_reason_of(body)))
         if is_broken_off(body):
             raise _broken_off()
         await exchange.answer(200, request.view.whole(body, usage))

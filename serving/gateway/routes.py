@@ -8,6 +8,9 @@ from typing import Final
 from serving.gateway import envelope
 from serving.gateway.api.chat import chat_completions
 from serving.gateway.api.completions import completions
+from serving.gateway.api.credits import show_credits
+from serving.gateway.api.endpoints import show_endpoints
+from serving.gateway.api.generation import show_generation
 from serving.gateway.api.keys import list_keys, show_key
 from serving.gateway.api.messages import count_tokens, messages
 from serving.gateway.api.models import list_models, show_model
@@ -52,6 +55,8 @@ ROUTES: Final = {
     "/models": Route("models", "GET", list_models),
     "/key": Route("key", "GET", show_key, dialects=(OPENROUTER,)),
     "/keys": Route("keys", "GET", list_keys, dialects=(OPENROUTER,)),
+    "/generation": Route("generation", "GET", show_generation, dialects=(OPENROUTER,)),
+    "/credits": Route("credits", "GET", show_credits, dialects=(OPENROUTER,)),
 }
 PAGES: Final = {
     "/docs": Route("docs", "GET", show_page, needs_key=False),
@@ -71,13 +76,22 @@ def find_route(path: str) -> Route:
             return ROUTES[rest]
         model = rest.removeprefix("/models/")
         if model and model != rest:
-            return Route("models", "GET", partial(show_model, name=model))
+            return _model_route(model, dialect)
     dialect = dialect_of(path)
     known = (rest for rest, route in ROUTES.items() if dialect in route.dialects)
     paths = ", ".join(dialect.base + rest for rest in known)
     raise NotFound(
         f"Unknown route. This server has {paths}; /docs describes them.", code="unknown_url"
     )
+
+
+def _model_route(name: str, dialect: Dialect) -> Route:
+    """Return the route of a model's card, or of its endpoints; its name may hold slashes."""
+    model = name.removesuffix("/endpoints")
+    if model != name and dialect is OPENROUTER:
+        endpoint = partial(show_endpoints, name=model)
+        return Route("models", "GET", endpoint, dialects=(OPENROUTER,))
+    return Route("models", "GET", partial(show_model, name=name))
 
 
 def check_method(route: Route, method: str) -> None:

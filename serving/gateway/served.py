@@ -10,7 +10,9 @@ from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.errors import Forbidden, NotFound
 from serving.gateway.exchange import Exchange
 from serving.gateway.keys import KeyRing
+from serving.gateway.ledger import Ledger
 from serving.gateway.media import MediaFetcher
+from serving.gateway.recent import Recent
 from serving.gateway.relay import Relay
 from serving.options import GatewaySettings
 
@@ -30,6 +32,8 @@ class ServedModel:
     relay: Relay
     media: MediaFetcher
     keys: KeyRing
+    ledger: Ledger | None
+    recent: Recent
     created: int
 
     def check_name(self, name: str | None) -> None:
@@ -54,6 +58,16 @@ class ServedModel:
                 "operator for another.",
                 param="model",
             )
+
+    def require_ledger(self) -> Ledger:
+        """Return the ledger; raises NotFound where this server keeps none."""
+        if self.ledger is None:
+            raise NotFound(
+                "This server does not write down what is used: its setting store.usage is off. "
+                "Ask its operator.",
+                code="usage_not_kept",
+            )
+        return self.ledger
 
     async def read_body(self, exchange: Exchange) -> Body:
         """Return a request's body; raises BadRequest for more text than the context can hold."""

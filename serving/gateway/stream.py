@@ -8,6 +8,7 @@ import msgspec
 
 from serving.gateway.answer import Usage
 from serving.gateway.errors import EngineFailed
+from serving.gateway.timeline import EngineTimes
 
 DATA: Final = b"data: "
 EVENT_END: Final = b"\n\n"
@@ -117,14 +118,18 @@ class StreamScan:
 
 class _Chunk(msgspec.Struct):
     usage: Usage | None = None
+    metrics: EngineTimes | None = None
 
 
 def usage_of(body: bytes) -> Usage | None:
     """Return the usage within a JSON answer or event, None where it cannot be read."""
     try:
-        return _USAGE_DECODER.decode(body).usage
+        chunk = _USAGE_DECODER.decode(body)
     except msgspec.MsgspecError:
         return None
+    if chunk.usage is not None:
+        chunk.usage.times = chunk.metrics
+    return chunk.usage
 
 
 _USAGE_DECODER = msgspec.json.Decoder(_Chunk)

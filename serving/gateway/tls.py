@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from serving.failure import StartError
-from serving.gateway.metrics import GatewayMetrics
+from serving.gateway.metrics.state import StateMetrics
 from serving.options import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Pair:
 class Certificate:
     """What new connections are shown: the last good pair of the files."""
 
-    def __init__(self, pair: Pair, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
+    def __init__(self, pair: Pair, settings: GatewaySettings, metrics: StateMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._stale = False
@@ -68,7 +68,7 @@ class Certificate:
         self.context = pair.context
 
     @classmethod
-    def load(cls, settings: GatewaySettings, metrics: GatewayMetrics) -> Self | None:
+    def load(cls, settings: GatewaySettings, metrics: StateMetrics) -> Self | None:
         """Return the certificate that is set, if one is; raises StartError."""
         pair = Pair.read(settings)
         return cls(pair, settings, metrics) if pair else None

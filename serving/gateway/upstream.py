@@ -1,6 +1,6 @@
 """The engine as the gateway sees it: one address, new connections, errors turned into ours."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -52,17 +52,25 @@ class Engine:
 
     @asynccontextmanager
     async def post(
-        self, path: str, body: Sequence[Piece], request_id: str, *, computes: bool = True
+        self,
+        path: str,
+        body: Sequence[Piece],
+        request_id: str,
+        *,
+        trace: Mapping[str, str] | None = None,
+        computes: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request; leaving the block early hangs up, which stops the generation.
 
-        `in_flight` counts those that `computes` says are for the engine's core. Raises
-        EngineUnavailable, EngineTimeout, or what the engine's error status means.
+        `trace` are headers that say where it stands in a trace. `in_flight` counts those that
+        `computes` says are for the engine's core. Raises EngineUnavailable, EngineTimeout, or what
+        the engine's error status means.
         """
         headers = {
             "content-type": "application/json",
             "content-length": str(sum(map(len, body))),
             "x-request-id": request_id,
+            **(trace or {}),
         }
         with _translated(), self._counted(int(computes)):
             response = await self._open_session().post(

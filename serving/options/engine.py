@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from serving.catalogue import TINY
-from serving.options.group import Group, Text
+from serving.options.group import CollectorUrl, Group, Text
 from serving.options.run_folder import run_folder
 
 KvCacheDtype = Literal[
@@ -158,8 +158,9 @@ class EngineSettings(Group):
         ge=0,
         description="Seconds that running requests get when the engine is told to stop",
     )
-    otlp_traces_endpoint: Text | None = Field(
-        default=None, description="Address of an OpenTelemetry collector for the engine's traces"
+    otlp_traces_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector for the engine's own spans, as gateway's; or none",
     )
     extra_args: tuple[str, ...] = Field(
         default=(),

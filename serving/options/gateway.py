@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from serving.options.group import Group, Text
+from serving.options.group import CollectorUrl, Group, Text
 
 MIB: Final = 2**20
 
@@ -147,6 +147,26 @@ class GatewaySettings(Group):
         default=820,
         ge=0,
         description="Time that running streams get at shutdown: 32,768 tokens of 25 ms",
+    )
+
+    # What it shows, and tells others.
+    model_page: bool = Field(default=True, description="Show the page for people at /")
+    reports_folder: Path | None = Field(
+        default=None,
+        description="Folder of the last score.json and load.json; by default the state folder",
+    )
+    max_key_labels: int = Field(
+        default=200, ge=0, description="Keys that metrics name; the rest is told as `other`"
+    )
+    otlp_traces_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector for traces, http://HOST:4318/v1/traces; or none",
+    )
+    traces_sample_rate: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of requests that are traced where the client does not say",
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
 """Opens the store, SQLite or PostgreSQL, with its tables at this version's state."""
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +12,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from serving.failure import StartError
+from serving.failure import NotDone, StartError
 from serving.store.address import Address
 
 PATIENCE_SECONDS: Final = 5
+# An option of ours for SQLite, and SQLAlchemy's own for PostgreSQL.
+READ_ONLY: Final[dict[str, Any]] = {"sqlite_read_only": True, "postgresql_readonly": True}
 # What a URL does not say itself.
 POSTGRES: Final[dict[str, Any]] = {
     "application_name": "qwen3-vl-serving",
@@ -30,12 +34,10 @@ POSTGRES: Final[dict[str, Any]] = {
 def open_store(address: Address) -> sa.Engine:
     """Connect, create what is missing, and bring the tables to this version's state.
 
-    Every transaction of the returned engine is serialized with other writers on SQLite. Raises
-    StartError naming the address, its password masked.
+    Every transaction of the returned engine is serialized with other writers on SQLite, but for
+    those of `read_only`. Raises StartError naming the address, its password masked.
     """
-    from alembic.util import CommandError  # noqa: PLC0415 - a start without a store is quicker
-
-    from serving.store.migrations import upgrade  # noqa: PLC0415
+    from serving.store.migrations import NewerStoreError, upgrade  # noqa: PLC0415 - it imports this
 
     try:
         if address.is_default and address.path is not None:
@@ -49,12 +51,38 @@ def open_store(address: Address) -> sa.Engine:
     except SQLAlchemyError as error:
         engine.dispose()
         raise _unreachable(address, error) from None
-    except CommandError:
+    except NewerStoreError:
         engine.dispose()
         raise StartError(
             f"{address} was written by a newer version.", "Update this one, or use another store."
         ) from None
     return engine
+
+
+@contextlib.contextmanager
+def visited_store(address: Address, *, new: bool = False) -> Iterator[sa.Engine]:
+    """Open the store for one command; one that is not there is made only if it is to be a new one.
+
+    Raises NotDone where it is not there, or fails.
+    """
+    if not (new or address.exists):
+        raise NotDone(
+            f"There is no store yet at {address}.",
+            "`serving keys create NAME` makes it, and a gateway that keeps usage; store.url names "
+            "another one.",
+        )
+    engine = open_store(address)
+    try:
+        yield engine
+    except SQLAlchemyError as error:
+        raise NotDone(f"{address} failed: {reason(error)}.", "Try again.") from None
+    finally:
+        engine.dispose()
+
+
+def read_only(engine: sa.Engine) -> sa.Engine:
+    """Return the same engine for reading alone, which waits for no writer and holds none up."""
+    return engine.execution_options(**READ_ONLY)
 
 
 def reason(error: BaseException) -> str:
@@ -82,7 +110,8 @@ def _sqlite(path: Path) -> sa.Engine:
 
 def _begin(connection: sa.Connection) -> None:
     """Take the write lock first: a transaction that reads and then writes can fail no more."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("sqlite_read_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _postgres(url: sa.URL) -> sa.Engine:

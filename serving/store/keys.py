@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from serving.failure import NotDone
 from serving.gateway.key import Key, Priority, digest
 from serving.gateway.key_terms import ID_START, KEY_START, KeyTerms, shown
+from serving.gateway.period import Period
 
 PREFIX: Final = f"{KEY_START}qwen-"
 SECRET_BYTES: Final = 32
@@ -29,6 +30,8 @@ api_keys: Final = sa.Table(
     sa.Column("requests_per_minute", sa.BigInteger),
     sa.Column("tokens_per_minute", sa.BigInteger),
     sa.Column("max_concurrent", sa.BigInteger),
+    sa.Column("budget_usd", sa.Double),
+    sa.Column("budget_period", sa.String),
     sa.Column("priority", sa.String),
     sa.Column("admin", sa.Boolean),
     sa.Column("created_at", sa.Double),
@@ -152,5 +155,6 @@ def _key(row: Mapping[Any, Any]) -> Key:
             "digest": bytes(row["digest"]),
             "models": tuple(row["models"]),
             "priority": Priority(row["priority"]),
+            "budget_period": Period(period) if (period := row["budget_period"]) else None,
         }
     )

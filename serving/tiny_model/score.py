@@ -127,6 +127,7 @@ def main() -> int:
     except (QuestionRefused, Unusable) as error:
         raise SystemExit(str(error)) from None
     if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
     failed = sorted(
         {

@@ -35,7 +35,7 @@ EVERY_OPTION = EngineSettings(
     mm_processor_cache_type="shm",
     mm_encoder_tp_mode="weights",
     reasoning_end_text="Enough.</think>",
-    otlp_traces_endpoint="http://127.0.0.1:4317",
+    otlp_traces_endpoint="http://127.0.0.1:4318/v1/traces",
     extra_args=("--seed", "1"),
 )
 ON_TCP = EngineSettings(model="x/y", listen="tcp://127.0.0.1:8100", async_scheduling=True)

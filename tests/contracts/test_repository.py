@@ -4,10 +4,13 @@ import ast
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from serving import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_BYTES = 8_000_000
@@ -145,3 +148,9 @@ def test_help_lists_every_public_target() -> None:
     page = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = re.findall(r"^  make ([\w-]+) ", page, flags=re.MULTILINE)
     assert sorted(listed) == sorted(PHONY[0])
+
+
+def test_the_version_is_told_once() -> None:
+    """What the package calls itself is what the project is called."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__

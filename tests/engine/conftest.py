@@ -22,6 +22,7 @@ import pytest
 from PIL import Image, ImageDraw
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.otlp import Collector, collector
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,11 +115,23 @@ def require_engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
+def collected() -> Iterator[Collector]:
+    """Run a collector for the traces of the endpoint, of gateway and engine alike."""
+    with collector() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def endpoint(collected: Collector) -> Iterator[Endpoint]:
     """Start `serving up` with the tiny model on free ports; it must end with exit code 0."""
     require_engine()
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
-        running = start(Path(folder))
+        running = start(
+            Path(folder),
+            SERVING_GATEWAY__OTLP_TRACES_ENDPOINT=collected.url,
+            SERVING_ENGINE__OTLP_TRACES_ENDPOINT=collected.url,
+            OTEL_BSP_SCHEDULE_DELAY="200",
+        )
         try:
             running.wait_until_ready()
             yield running
@@ -140,10 +153,11 @@ def variables(folder: Path) -> dict[str, str]:
     }
 
 
-def start(folder: Path) -> Endpoint:
+def start(folder: Path, **more: str) -> Endpoint:
     """Start the program apart from the caller's settings, its output going to a file."""
     port, admin_port = free_ports(2)
-    environment = variables(folder) | {"PORT": str(port), "ADMIN_PORT": str(admin_port)}
+    ports = {"PORT": str(port), "ADMIN_PORT": str(admin_port)}
+    environment = variables(folder) | ports | more
     output = folder / "output"
     with output.open("wb") as sink:
         process = subprocess.Popen(

@@ -152,6 +152,57 @@ def test_models_say_what_is_served(sdk: OpenRouter) -> None:
     assert page.next() is None
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_answer_is_looked_up_by_its_id(
+    sdk: OpenRouter, circle_part: Callable[..., dict[str, Any]], *, stream: bool
+) -> None:
+    """Right after it: tokens, cost and end are the answer's, its media are counted."""
+    content = [circle_part("red"), {"type": "text", "text": "What is in this image?"}]
+    asked = {"model": SLUG, "messages": [{"role": "user", "content": content}], "user": "u-1"}
+    if stream:
+        with sdk.chat.send(**asked, stream=True) as events:
+            answer = list(events)[-1]
+    else:
+        answer = sdk.chat.send(**asked)
+    told = sdk.generations.get_generation(id=answer.id).data
+    usage = answer.usage
+    assert (told.id, told.model, told.streamed) == (answer.id, SERVED, stream)
+    assert (told.tokens_prompt, told.tokens_completion) == (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+    )
+    assert told.native_tokens_reasoning == usage.completion_tokens_details.reasoning_tokens
+    assert (told.total_cost, told.finish_reason) == (usage.cost, "stop")
+    assert (told.num_media_prompt, told.external_user, told.cancelled) == (1, "u-1", False)
+    assert 0 < told.generation_time < told.latency
+
+
+def test_an_answer_that_never_was_is_not_found(sdk: OpenRouter) -> None:
+    """The SDK raises its exception for 404."""
+    with pytest.raises(errors.NotFoundResponseError, match="gen-nowhere"):
+        sdk.generations.get_generation(id="gen-nowhere")
+
+
+def test_credits_are_what_is_spent_and_left(sdk: OpenRouter) -> None:
+    """Nobody's key has a limit here; the tiny model costs nothing."""
+    account = sdk.credits.get_credits().data
+    assert account.total_usage == 0
+    assert account.total_credits > 0
+
+
+def test_the_model_has_one_endpoint(sdk: OpenRouter) -> None:
+    """It serves, with the limits and prices of the model's card, by its slug."""
+    listed = sdk.endpoints.list(author="qwen", slug="qwen3-vl-8b-thinking").data
+    [endpoint] = listed.endpoints
+    [card] = sdk.models.list().result.data
+    assert (listed.id, endpoint.status) == (SERVED, 0)
+    assert endpoint.context_length == card.context_length
+    assert endpoint.pricing.prompt == card.pricing.prompt
+    assert set(endpoint.supported_parameters) == set(card.supported_parameters)
+    choice = endpoint.supports_tool_choice
+    assert choice.none and choice.auto and choice.required and choice.function
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "kind", "said"),
     [

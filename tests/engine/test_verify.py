@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = 59
+CHECKS = 61
 OPENED = "127.0.0.0/8"  # the endpoint's own setting: other tests serve pictures there
 SKIPPED = ["endpoint: wrong key", "not fetched: 127.0.0.1"]
 

@@ -66,7 +66,9 @@ def run(*arguments, drain=60):
 
 def test_a_run_prints_its_table_and_writes_both_files(server, tmp_path):
     """Every request is answered, and the files say which run they are of."""
-    code, out, err = run(server.url, "--duration", 1.5, "--users", 2, "--out", tmp_path)
+    report = tmp_path / "new" / "load.json"
+    options = ("--duration", 1.5, "--users", 2, "--out", tmp_path, "--report", report)
+    code, out, err = run(server.url, *options)
     assert (code, "Traceback" in err) == (0, False), err
     assert "scripted answered" in out
     assert "time to first answer token" in out
@@ -74,6 +76,7 @@ def test_a_run_prints_its_table_and_writes_both_files(server, tmp_path):
     told, records = read_records(lines)
     (summary_file,) = tmp_path.glob("*.summary.json")
     summary = json.loads(summary_file.read_text())
+    assert report.read_text() == summary_file.read_text()
     assert summary["run"] == told
     assert (told["model_served"], told["vllm_version"]) == ("scripted", "0.0.1")
     known = ["git_commit", "date", "scenario", "seed", "duration_seconds", "users", "machine"]

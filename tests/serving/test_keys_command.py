@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ from typer.testing import CliRunner
 from serving.gateway.key import digest
 from serving.gateway.key_file import KeyFile
 from serving.keys_command import app
-from serving.store.address import default_path
+from serving.options import StoreSettings
+from serving.store.address import Address, default_path
+from serving.store.database import open_store
+from serving.store.usage import UsageStore
 from tests.certificates import Authority
 from tests.serving.conftest import WAIT_SECONDS
+from tests.serving.usage_records import START, record
 
 Run = Callable[..., Result]
 TEXT = re.compile(r"sk-qwen-[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
@@ -114,12 +119,14 @@ def test_every_option_becomes_a_term(keys: Run) -> None:
     """What was said is shown again, by name and by id."""
     words = ["--owner", "team", "--model", "a", "--model", "b", "--requests-per-minute", "1"]
     words += ["--tokens-per-minute", "2", "--max-concurrent", "3", "--expires", "2099-01-31"]
+    words += ["--budget-usd", "1234.5", "--budget-period", "weekly"]
     assert keys("create", "alice", *words, "--priority", "low", "--admin").exit_code == 0
     shown = keys("show", "alice").stdout
     facts = dict(line.split(maxsplit=1) for line in shown.splitlines())
     assert facts["owner"] == "team"
     assert facts["models"] == "a, b"
-    assert facts["limits"] == "1 requests a minute, 2 tokens a minute, 3 at the same time"
+    limits = "1 requests a minute, 2 tokens a minute, 3 at the same time, 1,234.5 USD a week"
+    assert facts["limits"] == limits
     assert facts["expires"] == "2099-02-01 00:00 UTC"
     assert (facts["priority"], facts["admin"], facts["state"]) == ("low", "yes", "live")
     assert keys("show", facts["id"]).stdout == shown
@@ -133,6 +140,8 @@ def test_every_option_becomes_a_term(keys: Run) -> None:
         pytest.param(["--expires", "0d"], "--expires is refused", id="no time"),
         pytest.param(["--expires", "2020-01-01"], "would have expired", id="past"),
         pytest.param(["--priority", "urgent"], "priority is refused", id="priority"),
+        pytest.param(["--budget-usd", "0"], "budget_usd is refused", id="no budget"),
+        pytest.param(["--budget-period", "daily"], "budget_period is refused", id="a period alone"),
     ],
 )
 def test_a_bad_option_makes_no_key(keys: Run, words: list[str], said: str) -> None:
@@ -142,6 +151,42 @@ def test_a_bad_option_makes_no_key(keys: Run, words: list[str], said: str) -> No
     assert refused.stderr.startswith("Not done: ")
     assert said in refused.stderr
     assert "alice" not in keys("list").stdout
+
+
+def test_what_a_key_has_spent_is_shown(keys: Run) -> None:
+    """In the running period of its budget, else in all."""
+    since = datetime.now(UTC).date().replace(day=1)
+    keys("create", "alice", "--budget-usd", "20", "--budget-period", "monthly")
+    keys("create", "bob")
+    engine = open_store(Address.of(StoreSettings()))
+    usage = UsageStore(engine)
+    for name in ("alice", "bob"):
+        key_id = keys("show", name).stdout.split()[1]
+        for days, cost in ((0, 0.5), (32, 1.25)):
+            at = time.time() - START - 86_400 * days
+            usage.write(f"{name}{days}", [record(at, key_id=key_id, key=name, cost=cost)])
+    engine.dispose()
+    assert f"spent     0.5 USD since {since}\n" in keys("show", "alice").stdout
+    assert "spent     1.75 USD\n" in keys("show", "bob").stdout
+
+
+def test_a_budget_that_can_never_end_is_noted(keys: Run) -> None:
+    """The tiny model costs nothing; the key is made all the same."""
+    prices = {"SERVING_MODELS__COMPLETION_PRICE": "1"}
+    said = "costs 0 USD with these settings, so that the budget never ends"
+    assert said in keys("create", "alice", "--budget-usd", "20").stdout
+    assert said not in keys("create", "bob").stdout
+    assert said not in keys("create", "carol", "--budget-usd", "20", **prices).stdout
+    free = prices | {"SERVING_MODELS__PRICE_DISCOUNT": "1"}
+    assert said in keys("create", "dave", "--budget-usd", "20", **free).stdout
+
+
+def test_a_budget_that_nobody_counts_is_refused(keys: Run) -> None:
+    """Where no usage is kept a key with one would never be let in."""
+    unkept = {"SERVING_STORE__USAGE": "false"}
+    refused = keys("create", "alice", "--budget-usd", "20", **unkept)
+    assert (refused.exit_code, "store.usage is false" in refused.stderr) == (1, True)
+    assert keys("create", "alice", **unkept).exit_code == 0
 
 
 @pytest.mark.parametrize(("said", "days"), [("90d", 90), ("48h", 2), ("2880m", 2)])
@@ -156,7 +201,7 @@ def test_an_end_may_be_a_time_from_now(keys: Run, said: str, days: int) -> None:
 
 def test_keys_are_listed_in_columns(keys: Run) -> None:
     """Every value stands under its heading, and ended keys say so."""
-    keys("create", "a-long-name-for-a-key", "--max-concurrent", "4")
+    keys("create", "a-long-name-for-a-key", "--max-concurrent", "4", "--budget-usd", "20")
     keys("create", "bob", "--owner", "bob@example.org")
     keys("revoke", "bob")
     heading, first, second = keys("list").stdout.splitlines()
@@ -164,6 +209,8 @@ def test_keys_are_listed_in_columns(keys: Run) -> None:
         assert line[heading.index("NAME") :].startswith(name)
         assert line[heading.index("STATE") :].startswith(state)
     assert first[heading.index("CONCURRENT") :].startswith("4 ")
+    assert first[heading.index("BUDGET") :].startswith("20 USD in all ")
+    assert second[heading.index("BUDGET") :].startswith("- ")
     assert second[heading.index("OWNER") :].startswith("bob@example.org")
 
 
@@ -211,12 +258,14 @@ def test_an_entry_for_the_file_is_of_the_key_that_is_read(keys: Run, tmp_path: P
     """It is YAML that the file takes; the key itself is not in it."""
     text = "x" * 31 + "y"
     words = ["hash", "alice", "--max-concurrent", "4", "--expires", "2027-01-31"]
+    words += ["--budget-usd", "0.5"]
     written = keys(*words, typed=f"{text}\n")
     assert written.exit_code == 0
     path = tmp_path / "keys.yaml"
     path.write_text("keys:\n" + written.stdout)
     [key] = KeyFile(path).read()
     assert (key.digest, key.max_concurrent) == (digest(text.encode()), 4)
+    assert (key.budget_usd, key.admin) == (0.5, False)
     assert text not in written.output
 
 

@@ -11,7 +11,9 @@ import yaml
 
 from tests.serving.conftest import WAIT_SECONDS
 
-COMMANDS = ("up", "engine", "gateway", "drain", "verify", "settings", "doctor")
+COMMANDS = (
+    "up", "engine", "gateway", "drain", "verify", "settings", "doctor", "usage", "request",
+)  # fmt: skip
 
 
 def test_help_names_every_command(room) -> None:
@@ -30,7 +32,7 @@ def test_an_unknown_command_is_refused(room) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["engine", "gateway", "drain", "settings"])
+@pytest.mark.parametrize("command", ["engine", "gateway", "drain", "settings", "usage"])
 def test_every_command_refuses_a_misspelt_option(room, command: str) -> None:
     """Unknown configuration is the same sentence everywhere, with the nearest name."""
     ended = room.run(command, SERVING_GATEWAY__PROT="1")

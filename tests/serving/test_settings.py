@@ -118,6 +118,20 @@ def test_auto_leaves_model_and_profile_to_the_hardware() -> None:
         pytest.param(
             "gateway: {tls_cert_file: a.pem}", {}, "gateway.tls_key_file go together", id="half TLS"
         ),
+        *(
+            pytest.param(
+                f"{group}: {{otlp_traces_endpoint: '{url}'}}",
+                {},
+                "must be a whole URL, such as http://collector:4318/v1/traces",
+                id=f"{group} collector {url}",
+            )
+            for group in ("gateway", "engine")
+            for url in (
+                "http://collector:4318",
+                "http://collector:4318/",
+                "collector:4318/v1/traces",
+            )
+        ),
     ],
 )
 def test_bad_configuration_is_refused_with_the_next_step(

@@ -90,6 +90,7 @@ def ready(**change: object) -> Ready:
         "max_output_tokens": 32_768,
         "max_images": 8,
         "has_keys": False,
+        "has_page": True,
         "seconds": 31.25,
     }
     return Ready(**{**usual, **change})  # type: ignore[arg-type]  # a table of fields
@@ -99,6 +100,13 @@ def curl_of(block: str) -> list[str]:
     """Return the words of the command that the block offers."""
     (line,) = [line for line in block.splitlines() if line.startswith("curl ")]
     return shlex.split(line)
+
+
+@pytest.mark.parametrize("has_page", [True, False])
+def test_the_block_shows_the_page_that_there_is(has_page: bool) -> None:
+    """Its address is on the first line, for a click."""
+    shown = "http://127.0.0.1:8000/   (" in ready(has_page=has_page).block()
+    assert shown == has_page
 
 
 def test_the_curl_line_can_be_pasted() -> None:

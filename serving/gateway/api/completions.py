@@ -49,8 +49,10 @@ async def completions(served: ServedModel, exchange: Exchange) -> None:
         thinking_token_budget=request.thinking_token_budget,
         choices=request.choices,
     )
+    prompt_tokens = len(body.skeleton) // BYTES_PER_TOKEN
+    exchange.journal.asks(upstream, fields["max_tokens"], prompt_tokens)
     work = served.admission.forecast.work(
-        len(body.skeleton) // BYTES_PER_TOKEN,
+        prompt_tokens,
         fields["max_tokens"],
         thinking_token_budget=request.thinking_token_budget,
         sequences=request.choices * _prompts(request.prompt),

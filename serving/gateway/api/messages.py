@@ -84,7 +84,7 @@ async def count_tokens(served: ServedModel, exchange: Exchange) -> None:
     served.check_model(exchange, request.model)
     prompt = prompt_of(request, body)
     conversation = await read_conversation(
-        prompt, served.media.within(exchange.memory), served.limits
+        prompt, served.media.within(exchange.memory, exchange.record), served.limits
     )
     async with served.admission.charge(exchange, tokens=0):
         count = await count_prompt(served, exchange, prompt, conversation)

@@ -31,6 +31,13 @@ PARAMETERS: Final = (
     "top_p",
 )
 THINKING_PARAMETERS: Final = ("include_reasoning", "reasoning", "reasoning_effort")
+ARCHITECTURE: Final = {
+    "modality": "text+image+video->text",
+    "input_modalities": ["text", "image", "video"],
+    "output_modalities": ["text"],
+    "tokenizer": "Qwen3",
+    "instruct_type": "qwen3",
+}
 DEFAULTS: Final = (
     "temperature",
     "top_p",
@@ -83,28 +90,22 @@ def _openrouter_card(served: ServedModel) -> dict[str, Any]:
         "created": served.created,
         "hugging_face_id": entry.id if "/" in entry.id else None,
         "context_length": context,
-        "architecture": {
-            "modality": "text+image+video->text",
-            "input_modalities": ["text", "image", "video"],
-            "output_modalities": ["text"],
-            "tokenizer": "Qwen3",
-            "instruct_type": "qwen3",
-        },
-        "pricing": _pricing(served),
+        "architecture": ARCHITECTURE,
+        "pricing": pricing(served),
         "top_provider": {
             "context_length": context,
-            "max_completion_tokens": min(served.limits.max_output_tokens, context or sys.maxsize),
+            "max_completion_tokens": max_completion_tokens(served),
             "is_moderated": False,
         },
         "per_request_limits": None,
-        "supported_parameters": sorted(PARAMETERS + THINKING_PARAMETERS * entry.thinks),
+        "supported_parameters": supported_parameters(served),
         "default_parameters": {
             name: value
             for name, value in entry.sampling_defaults(media=True).items()
             if name in DEFAULTS
         },
         "supported_voices": None,
-        "links": {"details": f"/api/v1/models/{entry.id}"},
+        "links": {"details": f"/api/v1/models/{entry.id}/endpoints"},
     }
     if entry.thinks:
         card["reasoning"] = {
@@ -122,7 +123,17 @@ def _effort_of(share: float) -> str:
     return min(SHARES, key=lambda effort: abs(SHARES[effort] - share))
 
 
-def _pricing(served: ServedModel) -> dict[str, Any]:
+def supported_parameters(served: ServedModel) -> list[str]:
+    """Return what a request may set, by OpenRouter's names."""
+    return sorted(PARAMETERS + THINKING_PARAMETERS * served.entry.thinks)
+
+
+def max_completion_tokens(served: ServedModel) -> int:
+    """Return the most output that a request may ask for."""
+    return min(served.limits.max_output_tokens, served.watch.max_model_len or sys.maxsize)
+
+
+def pricing(served: ServedModel) -> dict[str, Any]:
     """Return USD per token as OpenRouter writes it: offered prices, and the discount in them."""
     price = served.entry.price
     offered = 1 - price.discount

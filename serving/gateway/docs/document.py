@@ -1,6 +1,7 @@
 """The API as an OpenAPI 3.1 document, made from the types that validate its requests."""
 
 from collections.abc import Iterator
+from itertools import starmap
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from serving.gateway.docs.failures import (
     OF_A_BODY,
     OF_A_NAME,
     OF_AN_ADMIN,
+    OF_USAGE,
     REQUEST_ID,
     Kinds,
     error_schemas,
@@ -115,6 +117,10 @@ class _Builder:
         if "{model}" in path:
             written["parameters"] = [self._model_parameter()]
             kinds = OF_A_NAME
+        if operation.query:
+            written["parameters"] = list(starmap(_query_parameter, operation.query.items()))
+        if operation.reads_usage:
+            kinds = OF_USAGE
         if operation.needs_admin:
             kinds = OF_AN_ADMIN
         if operation.request is not None:
@@ -156,6 +162,16 @@ class _Builder:
         if dialect.ignores_unknown:
             return typed | {"properties": properties | {"provider": PROVIDER}}
         return typed | {"properties": properties, "additionalProperties": False}
+
+
+def _query_parameter(name: str, meaning: str) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+        "description": meaning,
+    }
 
 
 def _types(operation: Operation) -> Iterator[Type]:

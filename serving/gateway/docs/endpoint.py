@@ -33,12 +33,16 @@ async def show_document(served: ServedModel, exchange: Exchange) -> None:
 
 async def show_page(served: ServedModel, exchange: Exchange) -> None:
     """Answer with the page, its samples made out to the address that the client used."""
+    shown = _page(_offer(served)).replace(BASE, base_of(exchange))
+    await exchange.answer(200, shown.encode(), HTML)
+
+
+def base_of(exchange: Exchange) -> str:
+    """Return scheme and host by which the client came, as the base of URLs to show it."""
     proxied = exchange.headers.get(b"x-forwarded-proto") == b"https"
     scheme = "https" if proxied or exchange.tls else "http"
     host = exchange.headers.get(b"host", b"").decode("ascii", "replace")
-    base = f"{scheme}://{host if HOST.fullmatch(host) else 'localhost'}"
-    shown = _page(_offer(served)).replace(BASE, base)
-    await exchange.answer(200, shown.encode(), HTML)
+    return f"{scheme}://{host if HOST.fullmatch(host) else 'localhost'}"
 
 
 def _offer(served: ServedModel) -> Offer:

@@ -7,6 +7,8 @@ from serving.gateway.errors import (
     BadRequest,
     BodyTooLarge,
     BodyTooSlow,
+    BudgetExhausted,
+    BudgetUnknown,
     DeadlineExceeded,
     EngineFailed,
     EngineTimeout,
@@ -19,6 +21,7 @@ from serving.gateway.errors import (
     Overloaded,
     RateLimited,
     ShuttingDown,
+    StoreUnavailable,
     TargetTooLong,
     TooManyConnections,
     Unauthorized,
@@ -35,14 +38,17 @@ ALWAYS: Final[Kinds] = (
     TooManyConnections,
     ShuttingDown,
 )
-OF_AN_ADMIN: Final[Kinds] = (*ALWAYS, Forbidden)
+OF_AN_ADMIN: Final[Kinds] = (*ALWAYS, Forbidden, StoreUnavailable)
 OF_A_NAME: Final[Kinds] = (*ALWAYS, NotFound)
+OF_USAGE: Final[Kinds] = (*OF_A_NAME, BadRequest, StoreUnavailable)
 OF_A_BODY: Final[Kinds] = (
     *OF_A_NAME,
     BadRequest,
     Forbidden,
     BodyTooSlow,
     BodyTooLarge,
+    BudgetExhausted,
+    BudgetUnknown,
     Overloaded,
     RateLimited,
     EngineFailed,
@@ -79,8 +85,11 @@ CODES: Final = {
     "video_download_failed": (400, "The video did not come whole and in time."),
     "media_parse_error": (400, "A picture or video that the engine cannot process."),
     "invalid_api_key": (401, "The key is missing or not one of this server's."),
+    "insufficient_quota": (402, "The key's budget is spent; the message says until when."),
     "permission_denied": (403, "The key may not use this model or this route."),
     "model_not_found": (404, "Not a name of the served model."),
+    "generation_not_found": (404, "No request of this key has, or still has, that id."),
+    "usage_not_kept": (404, "This server writes down no usage: store.usage is off."),
     "unknown_url": (404, "No such route."),
     "not_found": (404, "Not there."),
     "method_not_allowed": (405, "The route takes another method; see the header Allow."),
@@ -93,15 +102,22 @@ CODES: Final = {
     "internal_error": (500, "A fault of the gateway; the operator's log has the request's id."),
     "engine_error": (502, "The engine broke off, or answered what cannot be relayed."),
     "engine_unavailable": (503, "The engine starts, hangs or is gone; see the header Retry-After."),
+    "store_unavailable": (503, "What keys have used cannot be read; see the header Retry-After."),
     "too_many_connections": (503, "This server holds all the connections it can."),
     "shutting_down": (503, "This server is on its way out; see the header Retry-After."),
+    "budget_unknown": (503, "The key has a budget, and what it has spent cannot be read."),
     "engine_timeout": (504, "The engine was silent for too long."),
     "deadline_exceeded": (504, "The request's own deadline came first."),
 }
 REQUEST_ID: Final = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "The client's own, or a new one"}
 }
-TYPES: Final = ("invalid_request_error", "rate_limit_error", "server_error")
+TYPES: Final = (
+    "invalid_request_error",
+    "insufficient_quota",
+    "rate_limit_error",
+    "server_error",
+)
 
 
 def error_types(code: str) -> tuple[str, str]:

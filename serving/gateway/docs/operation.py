@@ -25,8 +25,8 @@ class Operation:
     """One route: what it does, takes and answers in OpenAI's and in OpenRouter's dialect.
 
     One that OpenRouter's dialect alone has answers None in OpenAI's. `ignored` fields are taken
-    without effect; a route without a `request` is a GET. Examples are requests that run as they
-    stand, by what they show.
+    without effect; a route without a `request` is a GET, whose `query` has these parameters, all
+    of them required. Examples are requests that run as they stand, by what they show.
     """
 
     id: str
@@ -36,8 +36,10 @@ class Operation:
     request: Type | None = None
     ignored: Collection[str] = ()
     examples: Mapping[str, Json] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     speaks_anthropic: bool = False
     needs_admin: bool = False
+    reads_usage: bool = False
 
     def answer(self, dialect: Dialect) -> Answer | None:
         """Return what it answers in a dialect, None where it is not served there."""

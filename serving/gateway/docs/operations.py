@@ -4,7 +4,16 @@ import base64
 from importlib import resources
 from typing import Any, Final
 
-from serving.gateway.api import chat, completions, keys, messages, responses
+from serving.gateway.api import (
+    chat,
+    completions,
+    credits,
+    endpoints,
+    generation,
+    key_answers,
+    messages,
+    responses,
+)
 from serving.gateway.api.messages_request import CountTokensRequest, MessagesRequest
 from serving.gateway.api.responses_request import ResponsesRequest
 from serving.gateway.chat_request import ChatRequest, CompletionRequest
@@ -133,17 +142,38 @@ OPERATIONS: Final = {
         Answer(models_answers.Model),
         Answer(models_answers.OpenRouterModelAnswer),
     ),
+    "/models/{model}/endpoints": Operation(
+        "model_endpoints",
+        "Show uptime, latency and throughput of what is served",
+        None,
+        Answer(endpoints.EndpointsAnswer),
+    ),
+    "/generation": Operation(
+        "generation",
+        "Show what became of a request of this key: its tokens, times and cost",
+        None,
+        Answer(generation.GenerationAnswer),
+        query={"id": "the id of its answer, such as gen-…, or its X-Request-Id"},
+        reads_usage=True,
+    ),
+    "/credits": Operation(
+        "credits",
+        "Show what the key that asks has spent and may spend, in USD",
+        None,
+        Answer(credits.CreditsAnswer),
+        reads_usage=True,
+    ),
     "/key": Operation(
         "key",
-        "Show the limits of the key that asks",
+        "Show what the key that asks may do, and what it has spent",
         None,
-        Answer(keys.KeyAnswer),
+        Answer(key_answers.KeyAnswer),
     ),
     "/keys": Operation(
         "keys",
-        "List all keys, for those who hold an admin's",
+        "List all keys and what they have spent, for those who hold an admin's",
         None,
-        Answer(keys.KeyList),
+        Answer(key_answers.KeyList),
         needs_admin=True,
     ),
 }

@@ -75,6 +75,9 @@ def _endpoint(described: Json, path: str, operation: Operation) -> str:
         f'<h3 id="{operation.id}"><code>{operation.method} {escape(path)}</code></h3>',
         f"<p>{escape(operation.summary)}{where}. Answers and their events: {answers}.</p>",
     ]
+    if operation.query:
+        asked = (f"<code>{name}</code>: {escape(said)}" for name, said in operation.query.items())
+        lines.append(f"<p>Query: {'; '.join(asked)}.</p>")
     if operation.request is not None:
         listed = fields(described, operation.request.__name__)
         shown = [each for each in listed if not each.ignored]

@@ -10,6 +10,11 @@ from serving.verify.verdict import Skipped, expect, pick, pick_text
 CHAT = "/api/v1/chat/completions"
 ID_PREFIX = "gen-"
 THOUGHT_FIELDS = ("reasoning", "reasoning_content", "reasoning_details")
+USAGE_NOT_KEPT = b"usage_not_kept"
+FIGURES = (
+    "uptime_last_5m", "uptime_last_30m", "uptime_last_1d", "latency_last_30m",
+    "throughput_last_30m",
+)  # fmt: skip
 CARD_FIELDS = (
     "id", "name", "created", "architecture", "pricing", "top_provider", "context_length",
     "supported_parameters",
@@ -90,6 +95,35 @@ async def models(endpoint: Endpoint) -> str:
     return f"takes {', '.join(takes)}; {' / '.join(prices)} USD a token"
 
 
+async def generation(endpoint: Endpoint) -> str:
+    """An answer can be looked up by its id right after it, with the same counts and cost."""
+    body = (await endpoint.post(CHAT, question(endpoint, SUM))).answered()
+    identity, usage = pick_text(body, "id"), pick(body, "usage")
+    reply = await endpoint.get(f"/api/v1/generation?id={identity}")
+    if reply.status == 404 and USAGE_NOT_KEPT in reply.body:
+        raise Skipped("this deployment keeps no usage")
+    told = pick(reply.answered(), "data")
+    expect(pick(told, "id") == identity, f"asked for {identity}, got {pick(told, 'id')}")
+    counts = [pick(usage, kind) for kind in ("prompt_tokens", "completion_tokens")]
+    again = [pick(told, f"native_tokens_{kind}") for kind in ("prompt", "completion")]
+    expect(again == counts, f"tokens {counts} in the answer, {again} afterwards")
+    costs = pick(usage, "cost"), pick(told, "total_cost")
+    expect(costs[0] == costs[1], f"cost {costs[0]} in the answer, {costs[1]} afterwards")
+    return f"{' + '.join(map(str, again))} tokens, {costs[1]} USD"
+
+
+async def endpoints(endpoint: Endpoint) -> str:
+    """The model's one endpoint serves, and shows how it does."""
+    listed = (await endpoint.get(f"/api/v1/models/{endpoint.served}/endpoints")).answered()
+    [own, *others] = pick(listed, "data", "endpoints") or [{}]
+    expect(not others, f"{1 + len(others)} endpoints")
+    missing = [name for name in FIGURES if name not in own]
+    expect(not missing, f"an endpoint without {', '.join(missing)}")
+    expect(own.get("status") == 0, f"status {own.get('status')}")
+    known = [f"{name} {own[name]}" for name in FIGURES if own[name] is not None]
+    return "; ".join(known) or "too few requests for figures"
+
+
 def _cost(said: Answer) -> float:
     cost = pick(said.usage, "cost")
     expect(isinstance(cost, int | float) and cost >= 0, f"usage.cost {cost}")
@@ -111,4 +145,6 @@ CHECKS = (
     Check("openrouter: hidden thought", "19 and no thought shown", hidden_thought),
     Check("openrouter: error", "400 max_tokens_exceeded in its envelope", error),
     Check("openrouter: models", "a card with prices and modalities", models),
+    Check("openrouter: generation", "tokens and cost of an answer by its id", generation),
+    Check("openrouter: endpoints", "one, which serves, with its figures", endpoints),
 )

@@ -62,7 +62,10 @@ def value(words: list[str], flag: str) -> str:
         ({"mm_processor_cache_type": "shm"}, "--mm-processor-cache-type shm"),
         ({"video_pruning_rate": 0.5}, "--video-pruning-rate 0.5"),
         ({"shutdown_timeout": 30}, "--shutdown-timeout 30"),
-        ({"otlp_traces_endpoint": "http://otel:4317"}, "--otlp-traces-endpoint http://otel:4317"),
+        (
+            {"otlp_traces_endpoint": "http://otel:4318/v1/traces"},
+            "--otlp-traces-endpoint http://otel:4318/v1/traces",
+        ),
         ({"extra_args": ("--seed", "1")}, "--seed 1"),
     ],
 )
@@ -205,3 +208,19 @@ def test_the_environment_keeps_the_engine_off_the_network() -> None:
         "HF_HUB_OFFLINE": "1",
     }
     assert "HF_HUB_OFFLINE" not in remote
+
+
+def test_traces_leave_the_engine_as_they_leave_the_gateway() -> None:
+    """One collector's address serves both: vLLM's own choice, gRPC, has another port.
+
+    A collector that hangs does not hold the engine's end up for long.
+    """
+    url = "http://collector:4318/v1/traces"
+    off = engine_environment(EngineSettings(model="x/y"))
+    on = engine_environment(EngineSettings(model="x/y", otlp_traces_endpoint=url))
+
+    assert {name: value for name, value in on.items() if name not in off} == {
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "2",
+        "OTEL_SERVICE_NAME": "qwen3-vl-engine",
+    }

@@ -9,9 +9,10 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -22,7 +23,13 @@ from serving.catalogue import entry_for
 from serving.gateway import engine_watch, exchange, upstream
 from serving.gateway.app import Gateway, create_app
 from serving.gateway.server import Stop, serve
-from serving.options import EngineSettings, GatewaySettings, Settings, StoreSettings
+from serving.options import (
+    EngineSettings,
+    GatewaySettings,
+    ModelsSettings,
+    Settings,
+    StoreSettings,
+)
 from tests.fake_engine import WAIT_SECONDS, FakeEngine, Loop
 from tests.serving.gateway.fast_clock import SPEED, FastLoop
 
@@ -100,12 +107,15 @@ class RunningGateway:
         """Get a page of the admin port."""
         return self.request("GET", path, admin=True)
 
-    def metric(self, line_start: str) -> float:
-        """Return one sample of the gateway's metrics, 0 where it does not exist yet."""
-        for line in self.admin("/metrics").body.decode().splitlines():
-            if line.startswith(line_start):
-                return float(line.rpartition(" ")[2])
-        return 0.0
+    def metric(self, selector: str) -> float:
+        """Return a metric, summed over the labels that the selector leaves out; 0 where none is."""
+        name, _, labels = selector.rstrip("}").partition("{")
+        wanted = labels.split(",") if labels else []
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in self.admin("/metrics").body.decode().splitlines()
+            if line.startswith((name + "{", name + " ")) and all(each in line for each in wanted)
+        )
 
     def wait_ready(self, ready: bool = True) -> None:
         """Wait until /readyz says so."""
@@ -132,7 +142,7 @@ class RunningGateway:
 
     async def _serve(self) -> None:
         self.stop_wish = Stop()
-        self.app = create_app(self.settings, entry_for("tiny"))
+        self.app = create_app(self.settings, entry_for("tiny", price=self.settings.models.price))
         await serve(self.app, self.stop_wish, self._started)
 
     def _started(self, port: int, admin_port: int) -> None:
@@ -261,8 +271,19 @@ def is_held(connection: socket.socket) -> bool:
     return any(end.raddr and end.raddr.port == port for end in ends)
 
 
-def settings_for(socket_path: Path, *, store_url: str | None = None, **options: Any) -> Settings:
-    """Return settings with free ports, a store, and the given options of the gateway."""
+def settings_for(
+    socket_path: Path,
+    *,
+    store_url: str | None = None,
+    usage: bool | None = None,
+    budget_unknown: str = "refuse",
+    prices: Mapping[str, float] = MappingProxyType({}),
+    **options: Any,
+) -> Settings:
+    """Return settings with free ports, a store, prices, and the given options of the gateway.
+
+    A ledger is kept where there is a store, unless `usage` says otherwise.
+    """
     usual = {
         "port": 0,
         "admin_port": 0,
@@ -274,5 +295,10 @@ def settings_for(socket_path: Path, *, store_url: str | None = None, **options: 
     return Settings(
         engine=EngineSettings(listen=str(socket_path)),
         gateway=gateway,
-        store=StoreSettings(url=store_url),
+        store=StoreSettings(
+            url=store_url,
+            usage=store_url is not None if usage is None else usage,
+            budget_unknown=budget_unknown,
+        ),
+        models=ModelsSettings(**prices),
     )

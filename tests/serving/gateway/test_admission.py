@@ -398,6 +398,6 @@ def test_the_engines_kv_cache_bounds_what_it_gets(engine, start_gateway, gate, p
     gateway.wait_ready()
     asked = ask(pool, gateway, 2)
     wait_for(lambda: gateway.metric("gateway_requests_queued") == 1)
-    assert len(engine.requests) == 1
+    wait_for(lambda: len(engine.requests) == 1)
     gate.go.set()
     assert [each.result().status for each in asked] == [200] * 2

@@ -69,7 +69,6 @@ def test_completions_are_relayed_with_openais_default_length(engine, gateway):
     ("method", "path", "status", "code"),
     [
         pytest.param("GET", "/v1/nothing", 404, "unknown_url", id="unknown route"),
-        pytest.param("GET", "/", 404, "unknown_url", id="root"),
         pytest.param("GET", "/v1/chat/completions", 405, "method_not_allowed", id="wrong method"),
         pytest.param("POST", "/v1/models", 405, "method_not_allowed", id="post to models"),
         pytest.param("GET", "/v1/models/gpt-9", 404, "model_not_found", id="unknown model"),
@@ -162,9 +161,9 @@ def test_metrics_count_requests_tokens_and_first_tokens(engine, start_gateway, w
     assert gateway.metric(f"gateway_time_to_first_token_seconds_count{{{route}}}") == 1
     assert gateway.metric(f"gateway_time_to_first_answer_token_seconds_count{{{route}}}") == 1
     assert gateway.metric(f"gateway_request_duration_seconds_count{{{route}}}") == 2
-    kinds = ("prompt", "completion", "reasoning", "cached")
+    kinds = ("prompt", "reasoning", "answer", "cached")
     counts = [gateway.metric(f'gateway_tokens_total{{kind="{kind}"}}') for kind in kinds]
-    assert counts == [11, 5, 3, 0]
+    assert counts == [11, 3, 2, 0]
     assert gateway.metric("gateway_requests_running") == 0
 
 

@@ -12,6 +12,7 @@ from serving.gateway import key_file
 from serving.gateway.key import Key, Priority, digest
 from serving.gateway.key_file import KeyFile, entry, parse
 from serving.gateway.key_terms import KeyTerms
+from serving.gateway.period import Period
 
 DIGEST = f"sha256:{digest(b'text').hex()}"
 
@@ -36,6 +37,8 @@ def test_an_entry_says_all_that_a_key_may_do() -> None:
         requests_per_minute=60,
         tokens_per_minute=1000,
         max_concurrent=4,
+        budget_usd=20,
+        budget_period="monthly",
         expires_at=datetime(2027, 1, 31, 12, tzinfo=UTC),
         priority="high",
         admin=True,
@@ -49,6 +52,8 @@ def test_an_entry_says_all_that_a_key_may_do() -> None:
         requests_per_minute=60,
         tokens_per_minute=1000,
         max_concurrent=4,
+        budget_usd=20.0,
+        budget_period=Period.MONTHLY,
         expires_at=datetime(2027, 1, 31, 12, tzinfo=UTC).timestamp(),
         priority=Priority.HIGH,
         admin=True,
@@ -60,6 +65,7 @@ def test_name_and_digest_are_enough() -> None:
     key = one()
     limits = (key.requests_per_minute, key.tokens_per_minute, key.max_concurrent, key.expires_at)
     assert limits == (None,) * 4
+    assert (key.budget_usd, key.budget_period) == (None, None)
     assert (key.models, key.priority, key.admin) == ((), Priority.NORMAL, False)
 
 
@@ -88,6 +94,12 @@ def test_name_and_digest_are_enough() -> None:
         pytest.param("tokens_per_minute", 10**12, 10**12 + 1, id="tokens, most"),
         pytest.param("max_concurrent", 1, 0, id="concurrent, fewest"),
         pytest.param("max_concurrent", 10**6, 10**6 + 1, id="concurrent, most"),
+        pytest.param("budget_usd", 0.01, 0.009, id="budget, least"),
+        pytest.param("budget_usd", 10**9, 10**9 + 0.01, id="budget, most"),
+        pytest.param("budget_usd", 1, True, id="budget, a switch"),
+        pytest.param("budget_usd", 20.5, "20.5", id="budget, a text"),
+        pytest.param("budget_usd", 1, float("nan"), id="budget, no number"),
+        pytest.param("budget_period", None, "weekly", id="period without a budget"),
         pytest.param("expires_at", "9999-12-30", "9999-12-31", id="end, latest"),
         pytest.param(
             "expires_at", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", id="end, latest time"
@@ -110,6 +122,17 @@ def test_each_limit_of_a_field(field: str, taken: Any, refused: Any) -> None:
     assert "It means: " in caught.value.next_step
     if isinstance(refused, str) and len(refused) > 10:
         assert refused not in str(caught.value)
+
+
+@pytest.mark.parametrize("period", ["daily", "weekly", "monthly", None])
+def test_the_periods_of_a_budget(period: str | None) -> None:
+    """Three, or none: for ever."""
+    assert one(budget_usd=1, budget_period=period).budget_period == period
+    with pytest.raises(
+        StartError, match=r"line \d: budget_period is refused: .*'monthly'"
+    ) as caught:
+        one(budget_usd=1, budget_period="yearly")
+    assert "none: for ever" in caught.value.next_step
 
 
 @pytest.mark.parametrize(
@@ -235,6 +258,8 @@ def test_a_written_entry_is_read_back() -> None:
         owner="Zoë",
         models=("a",),
         max_concurrent=2,
+        budget_usd=0.5,
+        budget_period="weekly",
         expires_at="2027-01-31",
         priority="high",
         admin=True,

@@ -139,6 +139,8 @@ def test_a_broken_file_keeps_the_last_good_keys(
     wait_for(lambda: gateway.metric(stale) == 0)
     assert (status(gateway, "text-1"), status(gateway, "text-2")) == (401, 200)
     said = [r.getMessage() for r in caplog.records if r.name == "serving.gateway.key_source"]
+    # On a busy machine the store may be slow, and be said to be.
+    said = [line for line in said if "keys' store" not in line]
     assert len(said) == 2
     assert "keys.yaml" in said[0]
     assert "last good keys" in said[0]

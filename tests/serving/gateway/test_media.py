@@ -17,6 +17,7 @@ from serving.gateway.body import Body
 from serving.gateway.errors import BadRequest
 from serving.gateway.media import Media, MediaFetcher
 from serving.gateway.memory_budget import MemoryBudget
+from serving.gateway.record import Record
 from serving.options import EngineSettings, GatewaySettings
 from tests.fake_engine import UNARY, whole
 from tests.hostile.pictures import TAILS, drawn
@@ -183,8 +184,9 @@ def test_a_copy_without_escapes_takes_memory_of_its_own(escapes, taken):
 
     async def reading() -> None:
         fetcher = MediaFetcher(GatewaySettings())
+        record = Record(id="request", time=0.0)
         try:
-            await fetcher.within(budget.share()).picture("data:;base64,", literal, PARAM)
+            await fetcher.within(budget.share(), record).picture("data:;base64,", literal, PARAM)
         finally:
             await fetcher.close()
 

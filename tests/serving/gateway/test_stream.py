@@ -100,8 +100,20 @@ def test_usage_is_read(size):
     data = b"".join(answer_events())
     passed, seen = fed([data[at : at + size] for at in range(0, len(data), size)])
     assert passed == data.replace(usage_event(), b"").replace(DONE, b"")
-    assert seen.usage.by_kind() == {"prompt": 11, "completion": 5, "reasoning": 3, "cached": 0}
+    usage = seen.usage
+    assert (usage.prompt_tokens, usage.output, usage.reasoning, usage.cached) == (11, 5, 3, 0)
+    assert usage.times is None
     assert seen.finish_reason == "stop"
+
+
+def test_the_engines_own_times_are_read():
+    """They stand beside the usage, in ms."""
+    times = b'"metrics":{"time_to_first_token_ms":20.5,"queue_time_ms":3.0,"mean_itl_ms":1.0}}'
+    usage = fed([usage_event().replace(b"}\n\n", b"," + times + b"\n\n"), DONE])[1].usage
+    assert usage.prompt_tokens == 11
+    assert usage.times.queue_time_ms == 3.0
+    assert usage.times.time_to_first_token_ms == 20.5
+    assert usage.times.generation_time_ms is None
 
 
 def test_media_and_cached_tokens_are_read():

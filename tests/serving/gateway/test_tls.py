@@ -196,7 +196,7 @@ def test_a_broken_pair_keeps_the_last_good_one(authority, caplog):
     """It is logged once and raises the gauge, and a good pair takes both back."""
     pair, other = authority.issue("first"), authority.issue("second")
     metrics = GatewayMetrics()
-    certificate = Certificate.load(settings_of(pair), metrics)
+    certificate = Certificate.load(settings_of(pair), metrics.state)
 
     def look() -> tuple[float, float]:
         asyncio.run(certificate.look())
@@ -221,7 +221,7 @@ def test_a_file_that_goes_while_it_is_looked_at_keeps_the_last_good_pair(
     """Who renews by removing and writing must not end the gateway's background work."""
     pair = authority.issue("first")
     metrics = GatewayMetrics()
-    certificate = Certificate.load(settings_of(pair), metrics)
+    certificate = Certificate.load(settings_of(pair), metrics.state)
     read = tls._content
 
     def read_and_lose(*files: Path) -> tuple[bytes, bytes]:

@@ -14,7 +14,7 @@ from serving.failure import StartError
 from serving.options import StoreSettings
 from serving.store import database, migrations
 from serving.store.address import Address, default_path
-from serving.store.database import open_store
+from serving.store.database import open_store, read_only
 
 
 def test_the_default_store_is_a_private_file_in_the_state_folder() -> None:
@@ -152,5 +152,35 @@ def test_a_newer_versions_store_is_refused(address: Address) -> None:
 
 
 def test_the_history_is_one_line() -> None:
-    """Two scripts after the same one would leave it to chance which runs."""
-    assert len(ScriptDirectory(str(migrations.FOLDER)).get_heads()) == 1
+    """In the order of the files' names: the last one says what a store is to be like."""
+    scripts = ScriptDirectory(str(migrations.FOLDER))
+    assert len(scripts.get_heads()) == 1
+    history = [script.revision for script in scripts.walk_revisions()]
+    names = [path.stem for path in migrations.FOLDER.glob("versions/*.py")]
+    assert history == sorted(names, reverse=True)
+
+
+def test_who_reads_holds_no_writer_of_a_file_up(tmp_path: Path) -> None:
+    """Nor waits for one: it sees what was there when it began."""
+    engine = open_store(Address.of(StoreSettings(url=f"sqlite:///{tmp_path}/serving.db")))
+    count = sa.text("SELECT count(*) FROM lease_gateways")
+    with read_only(engine).connect() as reader:
+        assert reader.execute(count).scalar_one() == 0
+        with engine.begin() as writer:
+            writer.execute(sa.text("INSERT INTO lease_gateways VALUES ('a', '2026-11-20')"))
+            with read_only(engine).connect() as other:
+                assert other.execute(count).scalar_one() == 0
+        assert reader.execute(count).scalar_one() == 0
+    engine.dispose()
+
+
+def test_who_reads_cannot_write_on_postgresql(postgres_url: str) -> None:
+    """And the connection is as it was for the next one who has it."""
+    engine = open_store(Address.of(StoreSettings(url=postgres_url)))
+    wrong = sa.text("DELETE FROM lease_gateways")
+    refused = pytest.raises(sa.exc.InternalError, match="read-only")
+    with refused, read_only(engine).begin() as connection:
+        connection.execute(wrong)
+    with engine.begin() as connection:
+        connection.execute(wrong)
+    engine.dispose()

@@ -2,9 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,9 +10,7 @@ import sqlalchemy as sa
 from serving.failure import NotDone
 from serving.gateway.key import Priority, digest
 from serving.gateway.key_terms import KeyTerms
-from serving.options import StoreSettings
-from serving.store.address import Address
-from serving.store.database import open_store
+from serving.gateway.period import Period
 from serving.store.keys import KeyStore, api_keys
 
 
@@ -33,16 +29,6 @@ def _clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(name="engine", params=["sqlite", "postgresql"])
-def _engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    """Return an empty store of each kind."""
-    sqlite = f"sqlite:///{tmp_path}/serving.db"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    engine = open_store(Address.of(StoreSettings(url=url)))
-    yield engine
-    engine.dispose()
-
-
 @pytest.fixture(name="store")
 def _store(engine: sa.Engine, clock: Clock) -> KeyStore:
     return KeyStore(engine, clock)
@@ -57,6 +43,8 @@ def test_a_key_comes_back_as_it_was_made(store: KeyStore, clock: Clock) -> None:
         requests_per_minute=10**9,
         tokens_per_minute=10**12,
         max_concurrent=10**6,
+        budget_usd=10**9,
+        budget_period="monthly",
         expires_at="2099-01-31T12:00:00Z",
         priority="low",
         admin=True,
@@ -66,6 +54,7 @@ def test_a_key_comes_back_as_it_was_made(store: KeyStore, clock: Clock) -> None:
     assert store.list() == (issued.key,)
     assert {name: getattr(issued.key, name) for name in dict(terms)} == dict(terms)
     assert issued.key.priority is Priority.LOW
+    assert store.find("alice").budget_period is Period.MONTHLY
     assert issued.key.created_at == clock.now
     assert issued.key.digest == digest(issued.text.encode())
 

@@ -111,7 +111,7 @@ def test_a_wrong_model_fails_and_its_mistakes_are_written_down(
 ) -> None:
     """Exit code 1 with the tasks that failed; every question asked greedily and with sampling."""
     endpoint = serve(says("I do not know."))
-    out = tmp_path / "score.json"
+    out = tmp_path / "new" / "score.json"
     key_file = tmp_path / "key"
     key_file.write_text("sesame\n")
     options = ("--key-file", str(key_file), "--out", str(out))

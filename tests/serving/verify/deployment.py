@@ -19,6 +19,7 @@ MANIFEST = json.loads((ROOT / "serving/verify/pictures/manifest.json").read_text
 MODEL = "tiny-qwen3-vl"
 CONTEXT = 64  # words, which are this deployment's tokens
 KEY = "sesame"
+COST = 0.00001  # USD an answer
 MAX_PICTURES = 8
 WAIT_SECONDS = 60
 FIELDS = {
@@ -125,6 +126,8 @@ class Deployment:
 
     async def route(self, request: web.Request, dialect: str, path: str) -> web.StreamResponse:
         """Serve one path."""
+        if path == "generation":
+            return web.json_response({"data": self.generation(request.query["id"])})
         if request.method == "GET":
             return self.page(request.path, dialect)
         if path not in ("chat/completions", "responses", "messages", "messages/count_tokens"):
@@ -152,6 +155,7 @@ class Deployment:
             "/v1/models": {"object": "list", "data": [self.card(dialect)]},
             "/api/v1/models": {"object": "list", "data": [self.card(dialect)]},
             f"/v1/models/{self.model}": self.card(dialect),
+            f"/api/v1/models/{self.model}/endpoints": {"data": {"endpoints": self.endpoints()}},
             "/openapi.json": {"openapi": "3.1.0", "paths": {f"/v1/{name}": {} for name in PATHS}},
         }
         if path == "/docs":
@@ -159,6 +163,18 @@ class Deployment:
         if path not in pages:
             raise Refusal(404, "unknown_url")
         return web.json_response(pages[path])
+
+    def generation(self, identity: str) -> dict[str, Any]:
+        """Tell an answer's counts, which its id holds, and its cost."""
+        _, _, prompt, completion = identity.split("-")
+        tokens = {"native_tokens_prompt": int(prompt), "native_tokens_completion": int(completion)}
+        return {"id": identity, "total_cost": COST, **tokens}
+
+    def endpoints(self) -> list[dict[str, Any]]:
+        """Describe the one endpoint, of which little is known yet."""
+        uptimes = {f"uptime_last_{time}": None for time in ("5m", "30m", "1d")}
+        figures = {"latency_last_30m": None, "throughput_last_30m": {"p50": 30.0}}
+        return [{"status": 0, **uptimes, **figures}]
 
     async def stream(self, request: web.Request, events: Iterator[Any]) -> web.StreamResponse:
         """Send events; a client may leave."""
@@ -287,7 +303,7 @@ class Deployment:
             "total_tokens": said.prompt_tokens + said.completion_tokens,
             "completion_tokens_details": details | {"reasoning_budget_hit": said.budget_hit},
         }
-        return usage | ({"cost": 0.00001} if dialect == OPENROUTER else {})
+        return usage | ({"cost": COST} if dialect == OPENROUTER else {})
 
     def thought_fields(self, dialect: str, body: dict[str, Any], thought: str) -> dict[str, Any]:
         """Show a thought, or a piece of it, unless it is to be hidden."""
@@ -321,7 +337,9 @@ class Deployment:
             message["tool_calls"] = self.calls(said)
         choice = {"index": 0, "message": message, "finish_reason": said.finish_reason}
         choice |= {"native_finish_reason": "stop"} if dialect == OPENROUTER else {}
-        return {**self.frame(dialect), "choices": [choice], "usage": self.usage(dialect, said)}
+        frame = self.frame(dialect)
+        frame["id"] += f"-{said.prompt_tokens}-{said.completion_tokens}" * (dialect == OPENROUTER)
+        return {**frame, "choices": [choice], "usage": self.usage(dialect, said)}
 
     def chat_events(self, dialect: str, body: dict[str, Any], said: Said) -> Iterator[Any]:
         """Write the same as a stream."""

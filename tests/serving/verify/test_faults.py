@@ -232,6 +232,22 @@ class PricelessCard(Deployment):
         return super().card("openai")
 
 
+class CountsAnew(Deployment):
+    def generation(self, identity: str) -> dict[str, Any]:
+        told = super().generation(identity)
+        return told | {"native_tokens_completion": told["native_tokens_completion"] + 1}
+
+
+class HasNoFigures(Deployment):
+    def endpoints(self) -> list[dict[str, Any]]:
+        return [{"status": 0}]
+
+
+class NeverReady(Deployment):
+    def endpoints(self) -> list[dict[str, Any]]:
+        return [endpoint | {"status": -1} for endpoint in super().endpoints()]
+
+
 class KeepsState(Deployment):
     def check(self, dialect: str, path: str, body: dict[str, Any]) -> None:
         super().check(dialect, path, {k: v for k, v in body.items() if "previous" not in k})
@@ -346,11 +362,14 @@ FAULTS = {
     | {"openrouter: error", "responses: no state", "messages: error"},
     CrashesOnEmptiness: {"refused: empty messages"},
     OneEnvelope: {"openrouter: error", "messages: error"},
-    FreeOfCharge: {"openrouter: answer", "openrouter: stream"},
+    FreeOfCharge: {"openrouter: answer", "openrouter: stream", "openrouter: generation"},
     ShowsWhatIsHidden: {"openrouter: hidden thought"},
     NoDetails: {"openrouter: answer", "openrouter: stream"},
     OpenAIIds: {"openrouter: answer", "openrouter: stream"},
     PricelessCard: {"openrouter: models"},
+    CountsAnew: {"openrouter: generation"},
+    HasNoFigures: {"openrouter: endpoints"},
+    NeverReady: {"openrouter: endpoints"},
     KeepsState: {"responses: no state"},
     LosesADelta: {"responses: stream"},
     NumbersBackwards: {"responses: stream"},
@@ -382,6 +401,22 @@ def test_a_fault_fails_its_own_checks(
 def test_every_check_can_fail() -> None:
     """No check is there for show: for each there is a fault that it catches."""
     assert {check.name for check in all_checks()} == set().union(*FAULTS.values())
+
+
+class KeepsNoUsage(Deployment):
+    """Says why it cannot tell, after as many words as the real one has."""
+
+    def generation(self, identity: str) -> dict[str, Any]:
+        raise Refusal(404, "usage_not_kept", "no " * 100)
+
+
+def test_what_is_not_kept_is_not_judged(judge: Judge) -> None:
+    """A deployment may do without a ledger."""
+    with KeepsNoUsage() as deployment:
+        results = judge(deployment)
+    assert failed(results) == set()
+    [one] = [result for result in results if result.name == "openrouter: generation"]
+    assert (one.verdict, one.seen) == (Verdict.SKIPPED, "this deployment keeps no usage")
 
 
 class HangsOnTools(Deployment):

@@ -132,10 +132,10 @@ def test_it_is_about_this_server() -> None:
 
 
 def test_a_route_of_one_dialect_says_so() -> None:
-    """Both lists of keys are OpenRouter's; what both dialects have is not marked."""
+    """Keys and what was used are OpenRouter's; what both dialects have is not marked."""
     shown = page(Offer.of(entry_for("tiny"), GatewaySettings()), BASE)
     marked = re.findall(r"<h3 id=\"(\w+)\">[^\n]*\n<p>[^\n]*under /api/v1 alone", shown)
-    assert marked == ["key", "keys"]
+    assert marked == ["model_endpoints", "generation", "credits", "key", "keys"]
 
 
 def channels(colour: str) -> list[float]:
