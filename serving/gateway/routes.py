@@ -20,6 +20,9 @@ from serving.gateway.docs.endpoint import show_document, show_page
 from serving.gateway.envelope import Envelope
 from serving.gateway.errors import MethodNotAllowed, NotFound
 from serving.gateway.exchange import Exchange
+from serving.gateway.page import endpoint as page
+from serving.gateway.page import fragments
+from serving.gateway.page.assets import ASSETS
 from serving.gateway.served import ServedModel
 
 Endpoint = Callable[[ServedModel, Exchange], Awaitable[None]]
@@ -61,6 +64,11 @@ ROUTES: Final = {
 PAGES: Final = {
     "/docs": Route("docs", "GET", show_page, needs_key=False),
     "/openapi.json": Route("openapi", "GET", show_document, needs_key=False),
+    "/": Route("page", "GET", page.show_page, needs_key=False),
+    "/page/engine": Route("page", "GET", page.show_engine, needs_key=False),
+    "/page/performance": Route("page", "GET", fragments.show_performance),
+    "/page/usage": Route("page", "GET", fragments.show_usage),
+    **{path: Route("page", "GET", page.asset_endpoint(path), needs_key=False) for path in ASSETS},
 }
 
 
