@@ -32,7 +32,7 @@ doctor: setup ## Say in one page what this machine can serve.
 score: setup ## Examine the running endpoint: share of right answers for each task.
 	@$(BIN)/python -m serving.tiny_model.score $(URL) --out $(REPORTS)/score.json $(ARGS)
 
-verify: setup ## Check the running endpoint from outside: 59 questions with known answers.
+verify: setup ## Check the running endpoint from outside: 61 questions with known answers.
 	@$(BIN)/python -m serving verify $(URL) $(ARGS)
 
 load: setup-dev ## Put 30 seconds of mixed load on the running endpoint.
