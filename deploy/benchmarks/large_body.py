@@ -7,7 +7,9 @@ memory is the peak above an idle gateway's, as a multiple of the body.
 
 import asyncio
 import base64
+import io
 import json
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -20,6 +22,7 @@ import time
 from pathlib import Path
 
 import uvloop
+from PIL import Image
 
 from serving.catalogue import entry_for
 from serving.gateway.app import create_app
@@ -30,18 +33,23 @@ from tests.fake_engine import UNARY, FakeEngine, whole
 PICTURES = 8
 ROUNDS = 7
 LIMIT_SECONDS = 60.0
-# The head of a PNG of 512 x 512; what follows it is noise, which nothing here decodes.
-PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes([0, 0, 2, 0, 0, 0, 2, 0, 8, 2, 0, 0, 0])
 
 
 def body_of(megabytes: float) -> bytes:
     """Return a chat request with pictures of so many megabytes of base64 together."""
-    raw = int(megabytes * 1e6 / PICTURES * 3 / 4)
+    side = math.isqrt(int(megabytes * 1e6 / PICTURES / 4))  # 3 bytes a pixel, 4 characters for them
     parts = []
     for _ in range(PICTURES):
-        data = base64.b64encode(PNG_HEAD + os.urandom(raw)).decode()
+        data = base64.b64encode(noise(side)).decode()
         parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}})
     return json.dumps({"messages": [{"role": "user", "content": parts}]}).encode()
+
+
+def noise(side: int) -> bytes:
+    """Return a square PNG that cannot be compressed."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def sink(socket_path: Path) -> None:
@@ -52,8 +60,12 @@ def sink(socket_path: Path) -> None:
 
 def gateway(socket_path: Path, pipe: multiprocessing.connection.Connection) -> None:
     """Serve, and answer each message in the pipe with the longest pause since the last one."""
+    os.environ["XDG_STATE_HOME"] = str(socket_path.parent)  # a ledger of its own
     limits = GatewaySettings(port=0, admin_port=0, drain_seconds=0)
-    settings = Settings(engine=EngineSettings(listen=str(socket_path)), gateway=limits)
+    settings = Settings(
+        engine=EngineSettings(listen=str(socket_path)),
+        gateway=limits,
+    )
 
     async def work() -> None:
         longest = 0.0
@@ -93,7 +105,7 @@ async def post(port: int, body: bytes) -> bytes:
     return answer
 
 
-def measure(megabytes: float) -> tuple[float, float]:
+def measure(megabytes: float, rounds: int = ROUNDS) -> tuple[float, float]:
     """Return the median of the longest pauses in seconds, and the memory over the body's size."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
@@ -112,7 +124,7 @@ def measure(megabytes: float) -> tuple[float, float]:
             ours.send(None)
             _, idle = ours.recv()
             pauses, peak = [], idle
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 answer = asyncio.run(asyncio.wait_for(post(port, body), LIMIT_SECONDS))
                 if b" 200 " not in answer.split(b"\r\n", 1)[0]:
                     raise SystemExit(answer.decode())

@@ -9,13 +9,19 @@ import json
 import statistics
 import sys
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from serving.catalogue import entry_for
 from serving.gateway.api.chat import chat_completions
 from serving.gateway.dialect import OPENAI, OPENROUTER, Dialect
+from serving.gateway.journal import Journal
+from serving.gateway.key import ANYBODY
+from serving.gateway.metrics.inter_token import InterTokenTimes
+from serving.gateway.recent import Recent
 from serving.gateway.relay import EngineRequest
 from serving.gateway.served import ServedModel
+from serving.gateway.workload import Forecast, Work
 from serving.options import GatewaySettings
 
 ROUNDS = 3000
@@ -59,13 +65,35 @@ class Context:
     max_model_len = 262_144
 
 
+class OpenDoor:
+    """An admission that lets everybody in."""
+
+    forecast = Forecast(thinks=True)
+
+    def admit(self, _call: "Call", _work: Work) -> AbstractAsyncContextManager[None]:
+        """Let a request in."""
+        return nullcontext()
+
+
+class NoMedia:
+    """A fetcher for requests without pictures."""
+
+    def within(self, *_share: object) -> "NoMedia":
+        """Stay the same for every request."""
+        return self
+
+
 class Call:
     """An exchange whose body is there already."""
 
     request_id = "req_0123456789abcdef0123456789abcdef"
+    key = ANYBODY
+    memory = None
 
     def __init__(self, body: bytes, dialect: Dialect) -> None:
         self.dialect = dialect
+        self.journal = Journal(self.request_id, {}, InterTokenTimes())
+        self.record = self.journal.record
         self._body = body
 
     async def read_body(self) -> bytearray:
@@ -73,18 +101,22 @@ class Call:
         return bytearray(self._body)
 
 
-async def microseconds(body: bytes, dialect: Dialect) -> float:
+async def microseconds(body: bytes, dialect: Dialect, rounds: int = ROUNDS) -> float:
     """Return the median of many requests."""
     served: Any = ServedModel(
-        entry_for("Qwen/Qwen3-VL-8B-Thinking"),
-        GatewaySettings(),
-        Context(),  # type: ignore[arg-type]
-        Sink(),  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
+        entry=entry_for("Qwen/Qwen3-VL-8B-Thinking"),
+        limits=GatewaySettings(),
+        watch=Context(),  # type: ignore[arg-type]
+        admission=OpenDoor(),  # type: ignore[arg-type]
+        relay=Sink(),  # type: ignore[arg-type]
+        media=NoMedia(),  # type: ignore[arg-type]
+        keys=None,  # type: ignore[arg-type]
+        ledger=None,
+        recent=Recent(),
         created=0,
     )
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         call: Any = Call(body, dialect)
         start = time.thread_time_ns()
         await chat_completions(served, call)

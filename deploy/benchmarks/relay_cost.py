@@ -7,6 +7,7 @@ busy machine makes the figure larger; compare only runs made side by side.
 
 import asyncio
 import multiprocessing
+import os
 import socket
 import sys
 import tempfile
@@ -50,27 +51,34 @@ def source(socket_path: Path, streams: int) -> None:
 def gateway(socket_path: Path, port: int) -> None:
     """Serve on the given port."""
     ports = GatewaySettings(port=port, admin_port=0, drain_seconds=0)
+    os.environ["XDG_STATE_HOME"] = str(socket_path.parent)  # a ledger of its own
     run(Settings(engine=EngineSettings(listen=str(socket_path)), gateway=ports), entry_for("tiny"))
 
 
 async def microseconds_per_event(process: psutil.Process, port: int, streams: int) -> float:
     """Read streams for a while; return the process's user and system time per event."""
-    events = 0
+    events, flowing = 0, asyncio.Event()
 
     async def read() -> None:
         nonlocal events
         reader, writer = await connected(port)
         writer.write(HEAD + BODY)
-        while piece := await reader.read(65536):
-            events += piece.count(b"data: ")
+        try:
+            while piece := await reader.read(65536):
+                events += piece.count(b"data: ")
+                flowing.set()
+        finally:
+            writer.close()
 
     readers = [asyncio.create_task(read()) for _ in range(streams)]
+    await flowing.wait()
     await asyncio.sleep(SETTLE_SECONDS)
     before, seen = process.cpu_times(), events
     await asyncio.sleep(MEASURE_SECONDS)
     after, seen = process.cpu_times(), events - seen
     for reader in readers:
         reader.cancel()
+    await asyncio.wait(readers)
     return 1e6 * (after.user + after.system - before.user - before.system) / seen
 
 

@@ -9,6 +9,7 @@ from serving.gateway import errors
 from serving.gateway.answer import CompletionDetails, PromptDetails, Usage
 from serving.gateway.errors import GatewayError
 from serving.gateway.record import OUTCOMES, Record
+from tests.fake_engine import DONE, delta_event, stall, stream, usage_event
 
 GATEWAY = Path(errors.__file__).parent
 
@@ -31,6 +32,7 @@ def _all_errors(kind: type[GatewayError]) -> list[type[GatewayError]]:
         ("ok", "ok"),
         ("rate_limited", "refused"),
         ("client_gone", "cancelled"),
+        ("client_deadline", "cancelled"),
         ("engine_error", "failed"),
     ],
 )
@@ -46,8 +48,6 @@ def test_the_engines_count_is_taken_over():
         completion_tokens=50,
         prompt_tokens_details=PromptDetails(60, {"image": 30, "video": 7}),
         completion_tokens_details=CompletionDetails(20),
-        prompt_cost=0.1,
-        completion_cost=0.2,
         reasoning_budget_hit=True,
     )
     record = Record(id="a", time=0.0)
@@ -60,4 +60,24 @@ def test_the_engines_count_is_taken_over():
         "reasoning": 20,
         "answer": 30,
     }
-    assert (record.output_tokens, record.cost, record.budget_hit) == (50, 0.3, True)
+    assert (record.output_tokens, record.budget_hit) == (50, True)
+
+
+def test_the_store_holds_no_text_of_a_request(engine, start_gateway, tmp_path, wait_for):
+    """A canary in prompt, thought, answer, key and headers is in no byte of the ledger's files."""
+    canary = "canary7391"
+    store = tmp_path / "ledger.db"
+    gateway = start_gateway(store_url=f"sqlite:///{store}", api_keys=[canary])
+    engine.play(
+        stream([delta_event(reasoning=canary), delta_event(content=canary), usage_event(), DONE]),
+        stall([delta_event(reasoning=canary)]),
+    )
+    headers = {"authorization": f"Bearer {canary}", "x-custom": canary}
+    question = [{"role": "user", "content": canary}]
+    gateway.chat(headers, stream=True, messages=question)
+    gateway.chat(headers, **{canary: 1})
+    gateway.chat(headers | {"x-request-timeout": "0.2"}, stream=True, messages=question)
+    wait_for(lambda: gateway.metric("gateway_ledger_rows_total") == 3)
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert any(b"chat_completions" in data for data in files)
+    assert not any(canary.encode() in data for data in files)
