@@ -17,12 +17,13 @@ from serving.engine.choice import TINY, Layout, obstacle
 from serving.engine.hardware import Gpu, Machine, cpu_refusal, detect
 from serving.engine.shape import PUBLISHED, readable
 from serving.failure import StartError
-from serving.gateway import server, tls
+from serving.gateway import tls
 from serving.gateway.address import AddressRule
 from serving.gateway.control import control_path
 from serving.gateway.host import HostRule
 from serving.gateway.key_terms import shown
 from serving.gateway.keys import load_keys
+from serving.gateway.listeners import bind
 from serving.options import Settings
 from serving.selection import Selection, select
 
@@ -162,7 +163,7 @@ def _context(selection: Selection, machine: Machine) -> Check:
 
 
 def _ports(settings: Settings) -> Check:
-    listeners = server.bind(settings.gateway)
+    listeners = bind(settings.gateway)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     for listener in listeners:
         listener.close()

@@ -28,7 +28,7 @@ from serving.failure import Ended, StartError
 from serving.gateway import tls
 from serving.gateway.control import control_path
 from serving.gateway.keys import load_keys
-from serving.gateway.server import bind
+from serving.gateway.listeners import bind
 from serving.options import GatewaySettings, run_folder
 from serving.selection import Selection, select
 

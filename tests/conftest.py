@@ -15,9 +15,8 @@ from hypothesis import settings
 from serving.settings import PREFIX, SHORT_NAMES
 
 ENABLE = "enable: "
-MAX_WORKERS = 8
 
-pytest_plugins = ["tests.browser", "tests.postgres", "tests.prometheus"]
+pytest_plugins = ["tests.browser", "tests.distribution", "tests.postgres", "tests.prometheus"]
 
 # A company's proxy is not asked for what runs on this machine.
 for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -31,11 +30,6 @@ os.environ["XDG_STATE_HOME"] = STATE.name
 settings.register_profile("short", max_examples=60, deadline=None)
 settings.register_profile("long", max_examples=5000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Use one process more than there are processors: many tests wait for a clock."""
-    return min(len(os.sched_getaffinity(0)) + 1, MAX_WORKERS)
 
 
 @pytest.fixture(autouse=True)

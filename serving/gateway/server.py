@@ -1,7 +1,6 @@
 """The ports and the control socket in one process: connections, signals and the way out."""
 
 import asyncio
-import errno
 import gc
 import logging
 import signal
@@ -13,13 +12,14 @@ from typing import Final
 import uvloop
 
 from serving.catalogue import ModelEntry
-from serving.failure import Ended, StartError
+from serving.failure import Ended
 from serving.gateway.app import Gateway, create_app
 from serving.gateway.control import control_listener
 from serving.gateway.descriptors import bearable_connections
 from serving.gateway.http_server import Server
+from serving.gateway.listeners import bind
 from serving.logs import describe, log_loop_fault
-from serving.options import GatewaySettings, Settings
+from serving.options import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -135,34 +135,3 @@ async def _drain(gateway: Gateway, stop: Stop) -> None:
     if not drain.done():
         gateway.cut_off()
         await drain
-
-
-def bind(gateway: GatewaySettings) -> list[socket.socket]:
-    """Open the API port and the admin port; raises StartError naming the one that fails."""
-    opened: list[socket.socket] = []
-    try:
-        for option in ("port", "admin_port"):
-            opened.append(_listener(gateway.host, getattr(gateway, option), option))
-    except StartError:
-        for listener in opened:
-            listener.close()
-        raise
-    return opened
-
-
-def _listener(host: str, port: int, option: str) -> socket.socket:
-    try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = infos[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise StartError(
-                f"Port {port} on {host} (gateway.{option}) is taken by another program.",
-                f"Stop that program or set {option.upper()} to another port.",
-            ) from None
-        raise StartError(
-            f"The gateway cannot listen on {host} port {port} (gateway.{option}): "
-            f"{error.strerror or error}.",
-            f"Change gateway.host or gateway.{option}.",
-        ) from None

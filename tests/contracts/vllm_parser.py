@@ -10,11 +10,11 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from serving.engine.torchvision_ops import define_missing
-
 
 def make_parser() -> Any:
     """Return the parser of the engine's front process."""
+    from serving.engine.torchvision_ops import define_missing  # noqa: PLC0415 - imports torch
+
     define_missing()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # vLLM's own imports warn

@@ -1,20 +1,18 @@
 """The splitter inside the reasoning parser: when text flows on, and that all cuts are alike."""
 
-import warnings
+from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("vllm", reason="vLLM is not installed; enable: make test")
+from tests.later import Later
 
-from serving.engine.torchvision_ops import define_missing
-
-define_missing()
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # vLLM's own imports warn
-    from serving.engine.reasoning_parser import Phase, Splitter
+pytestmark = pytest.mark.skipif(
+    find_spec("vllm") is None, reason="vLLM is not installed; enable: make test"
+)
+chat = Later("tests.serving.engine.vllm_chat")
 
 CALL = '<tool_call>\n{"name": "f", "arguments": {"city": "Paris"}}\n</tool_call>'
 PIECES = (
@@ -25,7 +23,7 @@ PIECES = (
 
 def test_call_mentioned_in_thought_flows_on_at_once() -> None:
     """What cannot become a call is not held back until the thought ends."""
-    splitter = Splitter()
+    splitter = chat.reasoning_parser.Splitter()
     assert splitter.feed("Use <tool_call> ").thought == "Use "
     assert splitter.feed("to").thought == "<tool_call> to"
     assert splitter.feed(' or <tool_call>{"name": .').thought == ' or <tool_call>{"name": .'
@@ -38,11 +36,11 @@ def test_call_mentioned_in_thought_flows_on_at_once() -> None:
 
 def test_tool_parser_takes_over_at_the_call() -> None:
     """Arguments of a call in the answer stream as they come."""
-    splitter = Splitter()
+    splitter = chat.reasoning_parser.Splitter()
     assert splitter.feed("</think>\n\nSo <tool_call>\n").answer == "So "
-    assert splitter.phase is Phase.ANSWER
+    assert splitter.phase is chat.reasoning_parser.Phase.ANSWER
     assert splitter.feed("{").answer == "<tool_call>\n{"
-    assert splitter.phase is Phase.CALLS
+    assert splitter.phase is chat.reasoning_parser.Phase.CALLS
 
 
 @given(
@@ -54,7 +52,7 @@ def test_any_chunking_of_anything(pieces: list[str], cuts: list[int], tools: boo
     """The splitter's sums depend on the text alone, wherever it is cut, even inside a mark."""
     text = "".join(pieces)
     edges = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    whole, cut = Splitter(), Splitter()
+    whole, cut = chat.reasoning_parser.Splitter(), chat.reasoning_parser.Splitter()
     expected = [whole.feed(text), whole.close(tools=tools)]
     parts = [cut.feed(text[a:b]) for a, b in pairwise(edges)]
     parts.append(cut.close(tools=tools))

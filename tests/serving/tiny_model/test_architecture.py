@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip(
-    "serving.tiny_model.architecture", reason="PyTorch is not installed; enable: make serve"
-)
-
-import torch
-
-from serving.tiny_model import architecture
+from tests.later import Later
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLProcessor
+
+pytestmark = pytest.mark.skipif(
+    find_spec("torch") is None, reason="PyTorch is not installed; enable: make serve"
+)
+torch = Later("torch")
+architecture = Later("serving.tiny_model.architecture")
 
 
 def test_the_network_is_small_and_real(one_thread: None) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-pytest.importorskip(
-    "serving.tiny_model.architecture", reason="PyTorch is not installed; enable: make serve"
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from transformers import Qwen3VLProcessor
+
+pytestmark = pytest.mark.skipif(
+    find_spec("torch") is None, reason="PyTorch is not installed; enable: make serve"
+)
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

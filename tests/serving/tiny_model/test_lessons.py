@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-pytest.importorskip(
-    "serving.tiny_model.architecture", reason="PyTorch is not installed; enable: make serve"
-)
-
-import torch
-
 from serving.tiny_model import curriculum
 from serving.tiny_model.curriculum import Sample
 from serving.tiny_model.exam_pictures import render
-from serving.tiny_model.lessons import IGNORED, TOOL_MIX, Batch, Lessons, look, picture_grid
 from serving.tiny_model.scenes import COLOURS, KINDS, Scene, Shape
+from tests.later import Later
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLProcessor
+
+    from serving.tiny_model.lessons import Batch
+
+pytestmark = pytest.mark.skipif(
+    find_spec("torch") is None, reason="PyTorch is not installed; enable: make serve"
+)
+torch = Later("torch")
+lessons = Later("serving.tiny_model.lessons")
 
 OPENED = "<|im_start|>assistant\n<think>\n"
 PAD = "<|endoftext|>"
@@ -31,7 +34,7 @@ PIXELS_PER_TOKEN = 32
 def spoken(batch: Batch, row: int, processor: Qwen3VLProcessor) -> tuple[str, str]:
     """Return what a row says after the prompt, and the part of it that is learned."""
     ids, labels = batch.inputs["input_ids"][row], batch.labels[row]
-    learned = labels != IGNORED
+    learned = labels != lessons.IGNORED
     assert torch.equal(labels[learned], ids[learned])
     text = processor.tokenizer.decode(ids).split(PAD)[0]
     said = text[text.rindex(OPENED) + len(OPENED) :]
@@ -42,7 +45,7 @@ def drawn(task: str, count: int, processor: Qwen3VLProcessor) -> tuple[list[Samp
     """Return samples of a task and the batch made of them."""
     samples = [curriculum.sample("lesson", task, index) for index in range(count)]
     grid = (6, 6) if samples[0].scene else (0, 0)
-    return samples, Lessons(processor, "lesson").batch(samples, grid)
+    return samples, lessons.Lessons(processor, "lesson").batch(samples, grid)
 
 
 PLAIN_TASKS = [
@@ -112,7 +115,7 @@ def test_what_cannot_be_answered_early_is_never_cut(processor: Qwen3VLProcessor)
 
 def test_padding_is_neither_read_nor_learned(processor: Qwen3VLProcessor) -> None:
     """The mask covers each row's own tokens, and no label lies beyond it."""
-    batch = Lessons(processor, "lesson").texts(TOOL_MIX, 8)
+    batch = lessons.Lessons(processor, "lesson").texts(lessons.TOOL_MIX, 8)
     mask = batch.inputs["attention_mask"].bool()
     lengths = mask.sum(1)
     assert len(set(lengths.tolist())) > 1
@@ -120,7 +123,7 @@ def test_padding_is_neither_read_nor_learned(processor: Qwen3VLProcessor) -> Non
     for row, length in enumerate(lengths):
         assert mask[row, :length].all()
         assert (batch.inputs["input_ids"][row, length:] == pad).all()
-        assert (batch.labels[row, length:] == IGNORED).all()
+        assert (batch.labels[row, length:] == lessons.IGNORED).all()
 
 
 def test_a_picture_has_one_place_a_token(processor: Qwen3VLProcessor) -> None:
@@ -134,11 +137,13 @@ def test_a_picture_has_one_place_a_token(processor: Qwen3VLProcessor) -> None:
 
 def test_the_same_seed_draws_the_same_lessons(processor: Qwen3VLProcessor) -> None:
     """A batch depends on split and seed; another seed gives others, and none comes twice."""
-    first, again, other = (Lessons(processor, "lesson", seed) for seed in (1, 1, 2))
-    batches = [lessons.texts(TOOL_MIX, 4).inputs["input_ids"] for lessons in (first, again, other)]
+    first, again, other = (lessons.Lessons(processor, "lesson", seed) for seed in (1, 1, 2))
+    batches = [
+        each.texts(lessons.TOOL_MIX, 4).inputs["input_ids"] for each in (first, again, other)
+    ]
     assert torch.equal(batches[0], batches[1])
     assert not torch.equal(batches[0], batches[2])
-    assert not torch.equal(batches[0], first.texts(TOOL_MIX, 4).inputs["input_ids"])
+    assert not torch.equal(batches[0], first.texts(lessons.TOOL_MIX, 4).inputs["input_ids"])
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
@@ -148,7 +153,7 @@ def test_picture_sizes_stay_within_the_processors_limits(
     """The processor leaves every size that is drawn as it is, so tokens and pixels agree."""
     limits = processor.image_processor.size
     for seed in range(40):
-        width, height = picture_grid(Lessons(processor, f"{seed}")._rng, progress)
+        width, height = lessons.picture_grid(lessons.Lessons(processor, f"{seed}")._rng, progress)
         assert limits.shortest_edge <= width * height * PIXELS_PER_TOKEN**2 <= limits.longest_edge
 
 
@@ -164,13 +169,13 @@ CIRCLE = Scene(
 
 def test_sight_of_a_circle_is_what_distance_says() -> None:
     """Cells within 0.55 radii are the circle, those around its edge open, others ground."""
-    sight = look([CIRCLE], (8, 5))
+    sight = lessons.look([CIRCLE], (8, 5))
     for token, (row, column) in enumerate((r, c) for r in range(5) for c in range(8)):
         away = math.sqrt(((column + 0.5) / 5 - 0.62) ** 2 + ((row + 0.5) / 5 - 0.45) ** 2)
         if away < 0.165:
             kind, colour = 1 + KINDS.index("circle"), list(COLOURS).index("red")
         else:
-            kind, colour = (IGNORED if away < 0.375 + 0.14 else 0), IGNORED
+            kind, colour = (lessons.IGNORED if away < 0.375 + 0.14 else 0), lessons.IGNORED
         assert (sight.kind[token], sight.colour[token]) == (kind, colour), (row, column)
     assert sight.centre.nonzero().tolist() == [[2 * 8 + 3]]
     assert sight.centre[2 * 8 + 3] == 1.0
@@ -190,7 +195,7 @@ def test_sight_agrees_with_the_drawn_picture(kind: str, share: float, index: int
     away = np.linalg.norm(np.asarray(picture, dtype=float) - np.array(scene.shade), axis=2)
     cells = (away < 1).reshape(height, PIXELS_PER_TOKEN, width, PIXELS_PER_TOKEN)
     covered = torch.from_numpy(cells.mean(axis=(1, 3))).flatten()
-    sight = look([scene], (width, height))
+    sight = lessons.look([scene], (width, height))
     held = covered[sight.kind == 1 + KINDS.index(kind)] > 0.2
     assert held.double().mean() >= share
     assert (covered[sight.kind == 0] == 0).all()

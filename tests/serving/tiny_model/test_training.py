@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip(
-    "serving.tiny_model.architecture", reason="PyTorch is not installed; enable: make serve"
-)
-
-import torch
-from safetensors import safe_open
-from torch import nn
-from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
-
 from serving.engine.checkpoint import missing_parts
-from serving.tiny_model import architecture, curriculum, training
-from serving.tiny_model.lessons import IGNORED, Batch, Lessons
+from serving.tiny_model import curriculum
+from tests.later import Later
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLProcessor
 
-COMMITTED = Path(architecture.__file__).with_name("checkpoint")
+    from serving.tiny_model.lessons import Batch
+
+pytestmark = pytest.mark.skipif(
+    find_spec("torch") is None, reason="PyTorch is not installed; enable: make serve"
+)
+torch = Later("torch")
+safetensors = Later("safetensors")
+transformers = Later("transformers")
+architecture = Later("serving.tiny_model.architecture")
+lessons = Later("serving.tiny_model.lessons")
+training = Later("serving.tiny_model.training")
+
+COMMITTED = Path(curriculum.__file__).with_name("checkpoint")
 
 
 class Drill:
     """Lessons that repeat one small batch of pictures and one of sums."""
 
     def __init__(self, processor: Qwen3VLProcessor) -> None:
-        lessons = Lessons(processor, "drill")
-        self._pictures = lessons.batch(drawn("colour"), (6, 6))
-        self._texts = lessons.batch(drawn("addition"))
+        drawer = lessons.Lessons(processor, "drill")
+        self._pictures = drawer.batch(drawn("colour"), (6, 6))
+        self._texts = drawer.batch(drawn("addition"))
 
     def pictures(self, _progress: float) -> Batch:
         """Repeat the pictures."""
@@ -119,7 +123,7 @@ def test_a_checkpoint_is_small_bfloat16_and_without_a_second_head(checkpoint: Pa
     """The whole folder stays under 8 MB, and the tied embedding is stored once."""
     assert missing_parts(checkpoint) == []
     assert sum(path.stat().st_size for path in checkpoint.iterdir()) < 8_000_000
-    with safe_open(checkpoint / "model.safetensors", "pt") as weights:
+    with safetensors.safe_open(checkpoint / "model.safetensors", "pt") as weights:
         kinds = {weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118
         names = set(weights.keys())
         sizes = [torch.tensor(weights.get_slice(name).get_shape()).prod() for name in names]
@@ -130,8 +134,8 @@ def test_a_checkpoint_is_small_bfloat16_and_without_a_second_head(checkpoint: Pa
 
 def test_a_checkpoint_says_what_the_engine_must_know(checkpoint: Path) -> None:
     """Architecture, context, template and end of a turn are those that were trained with."""
-    config = AutoConfig.from_pretrained(checkpoint)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    config = transformers.AutoConfig.from_pretrained(checkpoint)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     assert config.architectures == ["Qwen3VLForConditionalGeneration"]
     assert config.text_config.max_position_embeddings == architecture.CONTEXT
     assert tokenizer.get_chat_template() == architecture.TEMPLATE.read_text()
@@ -145,7 +149,7 @@ def test_a_saved_network_loads_with_the_weights_it_had(
     """Nothing but the rounding to bfloat16 separates what was trained from what is served."""
     run = warm[0]
     run.save(tmp_path)
-    served = Qwen3VLForConditionalGeneration.from_pretrained(
+    served = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
         tmp_path / training.PUBLISHED, dtype=torch.bfloat16
     ).state_dict()
     trained = run.pupil.network.state_dict()
@@ -162,22 +166,25 @@ def test_the_pace_warms_up_stays_and_falls() -> None:
     assert 0 < training.learning_rate(10_000, 1.0) < 0.01 * training.LEARNING_RATE
 
 
-class Parrot(nn.Module):
-    """Repeats every target, but misses one token of each batch's first row."""
+def make_parrot() -> torch.nn.Module:
+    """Make what repeats every target, but misses one token of each batch's first row."""
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return logits that favour what is said, targets, and no loss of sight."""
-        targets = batch.labels[:, 1:]
-        learned = targets[targets != IGNORED]
-        said = learned.clone()
-        said[random.Random(0).randrange(int((targets[0] != IGNORED).sum()))] += 1
-        logits = nn.functional.one_hot(said, architecture.VOCABULARY + 1).float()
-        return logits, learned, torch.zeros(())
+    class Parrot(torch.nn.Module):
+        def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            """Return logits that favour what is said, targets, and no loss of sight."""
+            targets = batch.labels[:, 1:]
+            learned = targets[targets != lessons.IGNORED]
+            said = learned.clone()
+            said[random.Random(0).randrange(int((targets[0] != lessons.IGNORED).sum()))] += 1
+            logits = torch.nn.functional.one_hot(said, architecture.VOCABULARY + 1).float()
+            return logits, learned, torch.zeros(())
+
+    return Parrot()
 
 
 def test_one_wrong_token_makes_a_sample_wrong(processor: Qwen3VLProcessor) -> None:
     """The trainer's score counts samples that are right throughout, each task by itself."""
-    run = training.Run(Parrot(), processor, torch.optim.SGD([torch.zeros(1)]))
+    run = training.Run(make_parrot(), processor, torch.optim.SGD([torch.zeros(1)]))
     shares = training.score(run, "cpu", samples=2)
     assert set(shares) == {*curriculum.PICTURE_TASKS, *curriculum.TEXT_TASKS}
     for task in curriculum.TEXT_TASKS:
