@@ -20,7 +20,13 @@ from serving.tiny_model.page_pictures import FOLDER
 
 PICTURES = os.environ.get("PAGE_PICTURES")
 ANSWER_MS = 300_000
-PHONE = {"width": 360, "height": 740, "device_scale_factor": 2}
+PHONE = {
+    "width": 360,
+    "height": 740,
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 STOP_SOON = """
 new MutationObserver((_, observer) => {
   if (!document.querySelector(".thought .text > div")) return;

@@ -57,6 +57,12 @@ def usd(value: float) -> str:
     return f"${_plain(value)}"
 
 
+def price_of(usd_per_million: float) -> str:
+    """Return a price of a million tokens: to the cent, or to as small a part as it has."""
+    whole = math.isclose(usd_per_million, round(usd_per_million, 2))
+    return f"${usd_per_million:.2f}" if whole else f"${usd_per_million:.4g}"
+
+
 def _plain(value: float) -> str:
     """Return a number below 1 in three digits and without an exponent."""
     places = 2 - math.floor(math.log10(value))

@@ -1,7 +1,7 @@
 import { Attachments, partOf } from "./attachments.js";
 import { announce, byId } from "./element.js";
 import { ask, chunks, Refusal } from "./events.js";
-import { askForKey, keyHeaders } from "./key.js";
+import { askForKey, keyHeaders, whyNot } from "./key.js";
 import { Turn } from "./turn.js";
 
 const NEAR_END_PX = 120;
@@ -17,6 +17,7 @@ export function startChat(panel) {
   let messages = [];
   let sent = []; // files of questions that were answered
   let running = null;
+  let attaching = Promise.resolve(); // ends when all files given so far are there, or refused
 
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -36,12 +37,12 @@ export function startChat(panel) {
   });
   byId("welcome").addEventListener("click", onSample);
   byId("attach").addEventListener("click", () => byId("file").click());
-  byId("file").addEventListener("change", async ({ target }) => {
-    await attach(target.files);
+  byId("file").addEventListener("change", ({ target }) => {
+    attach([...target.files]);
     target.value = "";
   });
-  panel.addEventListener("paste", ({ clipboardData }) => attach(clipboardData.files));
-  startDrop(panel, attach);
+  document.addEventListener("paste", ({ clipboardData }) => receive([...clipboardData.files]));
+  startDrop(panel, receive);
 
   /** Forget the conversation. */
   function begin() {
@@ -49,34 +50,51 @@ export function startChat(panel) {
     running = null;
     messages = [];
     sent = [];
+    for (const { src } of turns.querySelectorAll("img, video")) URL.revokeObjectURL(src);
     turns.replaceChildren();
     complain("");
     showState();
   }
 
-  async function attach(files) {
-    if (files.length) complain(await attachments.add([...files], sent));
+  /** Attach files (an array, or what becomes one) after those that were given before. */
+  function attach(files) {
+    attaching = attaching.then(async () => {
+      try {
+        complain(await attachments.add(await files, sent));
+      } catch {
+        complain("The picture could not be loaded. Try it once more.");
+      }
+    });
   }
 
-  async function onSample({ target }) {
+  /** Take files that were dropped or pasted anywhere on the page. */
+  function receive(files) {
+    if (!files.length) return;
+    if (panel.hidden) byId("tab-chat").click();
+    attach(files);
+  }
+
+  async function onSample({ currentTarget: welcome, target }) {
     const chosen = target.closest("[data-question]");
     if (!chosen) return;
-    const { question, picture } = chosen.dataset;
-    if (picture) {
-      const blob = await (await fetch(picture)).blob();
-      const name = chosen.querySelector("img").alt;
-      await attach([new File([blob], name, { type: blob.type })]);
-    }
-    submit(question);
+    welcome.inert = true; // a second click would ask a second time
+    if (chosen.dataset.picture) attach(sampleFile(chosen));
+    await submit(chosen.dataset.question);
+    welcome.inert = false;
     if (HAS_KEYBOARD) field.focus({ preventScroll: true });
   }
 
-  function submit(text = field.value.trim()) {
+  /** Ask, once all files are there; if one of them is refused meanwhile, nothing is asked. */
+  async function submit(written) {
     if (running) return complain("An answer is on its way. Stop it, or wait for its end.");
+    complain("");
+    await attaching;
+    if (running || byId("complaint").textContent) return;
+    const text = written ?? field.value.trim();
     const files = attachments.give();
     if (!text && !files.length) return complain("Write a question, or add a picture.");
     complain("");
-    field.value = "";
+    if (!written) field.value = "";
     run({ text, files });
   }
 
@@ -126,13 +144,15 @@ export function startChat(panel) {
       error instanceof Refusal
         ? error
         : new Refusal("The server cannot be reached, or broke off.", { type: "connection" });
-    turn.fail(refusal, () => {
+    const isClosed = refusal.status === 401;
+    if (isClosed) refusal.message = whyNot(refusal.message);
+    const again = turn.fail(refusal, () => {
       if (running) return;
       turn.element.remove();
       run(turn.question);
       field.focus({ preventScroll: true });
     });
-    if (refusal.status === 401) askForKey("This server needs a key. It stays in this tab.");
+    if (isClosed) askForKey(refusal.message, again);
   }
 
   function complain(text) {
@@ -173,21 +193,27 @@ function follow(list) {
   };
 }
 
-/** Take what is dropped anywhere on the panel. */
+/** Fetch the picture of a sample. */
+async function sampleFile(button) {
+  const blob = await (await fetch(button.dataset.picture)).blob();
+  return [new File([blob], button.querySelector("img").alt, { type: blob.type })];
+}
+
+/** Take what is dropped: anywhere, for a browser that is left alone leaves the page for the file. */
 function startDrop(panel, take) {
   const hasFiles = (event) => event.dataTransfer.types.includes("Files");
-  panel.addEventListener("dragover", (event) => {
+  document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
     panel.classList.add("dropping");
   });
-  panel.addEventListener("dragleave", (event) => {
-    if (!panel.contains(event.relatedTarget)) panel.classList.remove("dropping");
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) panel.classList.remove("dropping");
   });
-  panel.addEventListener("drop", (event) => {
+  document.addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
     panel.classList.remove("dropping");
-    take(event.dataTransfer.files);
+    take([...event.dataTransfer.files]);
   });
 }

@@ -10,7 +10,7 @@ export class Refusal extends Error {
 export async function ask(body, headers, signal) {
   const reply = await fetch("/api/v1/chat/completions", {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...headers },
+    headers: { "Content-Type": "application/json", "X-Title": "model page", ...headers },
     body: JSON.stringify({ ...body, stream: true }),
     signal,
   });

@@ -1,5 +1,5 @@
 import { byId, element } from "./element.js";
-import { askForKey, keyHeaders, keys } from "./key.js";
+import { askForKey, keyHeaders, keys, whyNot } from "./key.js";
 import { morph } from "./morph.js";
 
 const REFRESH_MS = 5000;
@@ -9,18 +9,21 @@ export function startFragment(box) {
   const panel = box.closest(".panel");
   const why = element("span");
   const enter = element("button", { type: "button" }, "Enter a key");
-  const note = element("p", { class: "note bad", hidden: true }, why, " ", enter);
+  const note = element("p", { class: "note bad", role: "status", hidden: true }, why, " ", enter);
   let url = box.dataset.fragment;
   let timer = 0;
   let asking = new AbortController();
   box.before(note);
 
   const tab = byId(panel.getAttribute("aria-labelledby"));
-  enter.addEventListener("click", () => askForKey("This part needs a key. It stays here.", tab));
+  enter.addEventListener("click", () => askForKey(why.textContent, tab));
   panel.addEventListener("show", load);
   panel.addEventListener("hide", stop);
   document.addEventListener("visibilitychange", () => (isSeen() ? load() : stop()));
-  keys.addEventListener("change", () => isSeen() && load());
+  keys.addEventListener("change", () => {
+    box.replaceChildren(); // what another key has shown is not for this one
+    if (isSeen()) load();
+  });
   box.addEventListener("click", onClick);
   box.addEventListener("submit", onForm);
   box.addEventListener("change", (event) => event.target.form && onForm(event));
@@ -45,12 +48,13 @@ export function startFragment(box) {
       const reply = await fetch(url, { headers: keyHeaders(), signal });
       status = reply.status;
       if (reply.ok) take(await reply.text());
-      else say((await reply.json()).error.message);
+      else refuse((await reply.json()).error.message, status);
     } catch (error) {
       if (signal.aborted) return;
       say("The server cannot be reached; what is shown may be old.");
     }
     enter.hidden = status !== 401;
+    note.classList.toggle("bad", status !== 401);
     if (isSeen() && status !== 401) timer = setTimeout(load, REFRESH_MS);
   }
 
@@ -61,9 +65,15 @@ export function startFragment(box) {
     say("");
   }
 
+  /** Say why nothing came; a key that has ended shows no longer what it has shown. */
+  function refuse(message, status) {
+    if (status === 401) box.replaceChildren();
+    say(status === 401 ? whyNot(message) : message);
+  }
+
   function say(text) {
     note.hidden = !text;
-    why.textContent = text;
+    if (why.textContent !== text) why.textContent = text;
   }
 
   function onClick(event) {

@@ -12,6 +12,11 @@ export function keyHeaders() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
+/** Return what to tell a person who was not let in; `message` is what programs are told. */
+export function whyNot(message) {
+  return sessionStorage.getItem(NAME) ? message : "This needs a key. It stays in this tab.";
+}
+
 /** Open the form for a key and say why one is needed; afterwards the focus goes back. */
 export function askForKey(why, back = document.activeElement) {
   const box = byId("key");

@@ -8,6 +8,7 @@ from serving.catalogue import ModelEntry, Price
 from serving.gateway.budget import SHARES
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.media_kind import PICTURE, VIDEO
+from serving.gateway.page.amounts import price_of
 from serving.options import GatewaySettings
 
 Facts = Iterable[tuple[str, str]]
@@ -25,7 +26,9 @@ def facts(pairs: Facts) -> str:
 def model(entry: ModelEntry) -> str:
     """Write what it is and by which names it is asked for."""
     names = "".join(f"<li><code>{escape(name)}</code></li>" for name in entry.names[1:])
-    thinks = "always, before it answers; the thought comes apart" if entry.thinks else "no"
+    thinks = "always, before it answers; the thought has a field of its own"
+    if not entry.thinks:
+        thinks = "no"
     return facts(
         [
             ("Served as", f"<code>{escape(entry.id)}</code>"),
@@ -44,9 +47,9 @@ def limits(settings: GatewaySettings, context: int | None) -> str:
         [
             ("Context", f"{context:,} tokens" if context else NOT_YET),
             ("Thought and answer", f"{output:,} tokens together"),
-            ("Pictures", f"{settings.max_images}; {_formats(PICTURE.types)}"),
+            ("Pictures", f"up to {settings.max_images}: {_formats(PICTURE.types)}"),
             ("Picture’s side", f"{settings.max_image_side:,} pixels"),
-            ("Videos", f"{settings.max_videos}; {_formats(VIDEO.types)}"),
+            ("Videos", f"up to {settings.max_videos}: {_formats(VIDEO.types)}"),
             ("One picture or video", f"{settings.max_media_bytes / MIB:g} MiB"),
             ("Whole request", f"{settings.max_body_bytes / MIB:g} MiB"),
         ]
@@ -128,7 +131,7 @@ def _formats(types: Mapping[str, str]) -> str:
 
 
 def _dollars(amount: float) -> str:
-    return f"${amount:.4f}".rstrip("0").rstrip(".") if amount else "free"
+    return price_of(amount) if amount else "free"
 
 
 def _number(values: Mapping[str, float | int], name: str) -> str:

@@ -11,7 +11,8 @@ from serving.catalogue import TINY, ModelEntry
 from serving.gateway.budget import SHARES
 from serving.gateway.media_kind import PICTURE, VIDEO
 from serving.gateway.page import overview, results
-from serving.gateway.page.assets import BASE
+from serving.gateway.page.amounts import price_of
+from serving.gateway.page.assets import ASSETS, BASE
 from serving.gateway.page.reports import Reports
 from serving.gateway.page.samples import SAMPLES, TEXTS, Sample
 from serving.gateway.served import ServedModel
@@ -19,6 +20,10 @@ from serving.options import GatewaySettings
 
 TEMPLATE: Final = Template(
     resources.files("serving.gateway.page").joinpath("page.html").read_text("utf-8")
+)
+# A browser learns at once of the modules that others import, and fetches all side by side.
+PRELOADS: Final = "\n".join(
+    f'<link rel="modulepreload" href="{path}">' for path in ASSETS if path.endswith(".js")
 )
 TOY: Final = "Test model: shapes, digits, sums; not Qwen3-VL-8B"
 
@@ -34,6 +39,7 @@ def page(served: ServedModel, base: str, reports: Reports) -> str:
         key="KEY" if served.keys.needed else "none",
         key_rule=_key_rule(needed=served.keys.needed),
         key_hidden="" if served.keys.needed else "hidden",
+        preloads=PRELOADS,
         banner=f'<p class="banner" role="note">{TOY}</p>' if entry.id == TINY else "",
         lede=_lede(entry),
         chips="".join(f"<li>{chip}</li>" for chip in _chips(entry, context)),
@@ -73,7 +79,7 @@ def _chips(entry: ModelEntry, context: int | None) -> list[str]:
         *([f"{context:,} tokens of context"] if context else []),
         *(["thinks"] if entry.thinks else []),
         *(
-            [f"${offered[0]:.4g} in, ${offered[1]:.4g} out a million tokens"]
+            [f"{price_of(offered[0])} in, {price_of(offered[1])} out a million tokens"]
             if any(offered)
             else []
         ),
@@ -81,7 +87,7 @@ def _chips(entry: ModelEntry, context: int | None) -> list[str]:
 
 
 def _offer(entry: ModelEntry, settings: GatewaySettings) -> str:
-    """Return, as JSON, what the chat has to know: page.js checks files by it before they leave."""
+    """Return, as JSON, what the chat has to know: it checks files by it before they leave."""
     return msgspec.json.encode(
         {
             "model": entry.id,
@@ -100,7 +106,8 @@ def _sample_button(sample: Sample) -> str:
     return (
         f'<li><button type="button" class="sample" data-question="{escape(sample.question)}" '
         f'data-picture="{BASE}samples/{sample.file}">'
-        f'<img src="{BASE}samples/{sample.file}" alt="{sample.shows}" width="320" height="240">'
+        f'<img src="{BASE}samples/{sample.file}" alt="{sample.shows}" width="320" height="240" '
+        'loading="lazy">'
         f"<span>{escape(sample.question)}</span></button></li>"
     )
 

@@ -9,6 +9,7 @@ from serving.gateway.page.amounts import NOTHING
 from serving.gateway.page.axis import Axis
 from serving.gateway.page.card import Card, Column, Figure, cells
 from serving.gateway.page.choice import choice
+from serving.gateway.page.invitation import invitation
 from serving.gateway.page.plot import Plot, Series, Values
 from serving.gateway.performance import (
     LEAST_FOR_UPTIME,
@@ -38,6 +39,22 @@ VERDICTS: Final = {
 
 def performance_html(activity: Activity) -> str:
     """Write the tab."""
+    sources = {NAMES[window]: source for window, source in SOURCES.items()}
+    choices = choice("Time shown", sources, SOURCES[activity.window])
+    shown = _cards(activity) if activity.whole.requests else _nothing(activity.window)
+    return f"{choices}\n{shown}"
+
+
+def _nothing(window: str) -> str:
+    return invitation(
+        "plot-nothing",
+        f"No requests in the last {NAMES[window].removeprefix('1 ')}",
+        "As soon as somebody asks, this shows how long first tokens and answers took, how fast "
+        "tokens came, and how many requests were answered.",
+    )
+
+
+def _cards(activity: Activity) -> str:
     cards = (
         _times(
             activity,
@@ -58,10 +75,8 @@ def performance_html(activity: Activity) -> str:
         _uptime(activity),
         _requests(activity),
     )
-    sources = {NAMES[window]: source for window, source in SOURCES.items()}
-    choices = choice("Time shown", sources, SOURCES[activity.window])
     drawn = "\n".join(card.html() for card in cards)
-    return f'{choices}\n<p class="plot-about">{NOTE}</p>\n<div class="plot-cards">\n{drawn}\n</div>'
+    return f'<p class="plot-about">{NOTE}</p>\n<div class="plot-cards">\n{drawn}\n</div>'
 
 
 def _times(

@@ -1,6 +1,5 @@
 """What usage would have cost at the public prices of the hosted models."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -8,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from serving.catalogue import CATALOGUE, THINKING, ModelEntry
-from serving.gateway.page.amounts import usd
+from serving.gateway.page.amounts import price_of, usd
 from serving.gateway.page.ranking import Line
 from serving.gateway.page.table import Row, name, table
 
@@ -106,10 +105,4 @@ def _rule(comparison: Comparison) -> str:
 
 
 def _pair(prompt: float, completion: float) -> str:
-    return f"{_price(prompt)} in and {_price(completion)} out"
-
-
-def _price(usd_per_million: float) -> str:
-    """Return a price to the cent, or to a tenth of one where it has some."""
-    whole = math.isclose(usd_per_million, round(usd_per_million, 2))
-    return f"${usd_per_million:.{2 if whole else 3}f}"
+    return f"{price_of(prompt)} in and {price_of(completion)} out"

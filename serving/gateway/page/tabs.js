@@ -45,7 +45,7 @@ export function startTabs() {
 
   /** Show the tab that the address names, or the one in which that place is. */
   function fromAddress() {
-    const place = byId(decodeURIComponent(location.hash.slice(1)));
+    const place = byId(location.hash.slice(1));
     const panel = panels.indexOf(place?.closest(".panel"));
     select(Math.max(0, panel));
     if (place && panel >= 0 && place !== panels[panel]) place.scrollIntoView();

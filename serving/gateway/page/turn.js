@@ -56,18 +56,19 @@ export class Turn {
     announce(stopped ? "Stopped." : `Answer complete.${read}`);
   }
 
-  /** Close a turn that failed; `again` asks once more. */
+  /** Close a turn that failed; `again` asks once more, by the button that is returned. */
   fail(refusal, again) {
     this.#close();
     const type = refusal.type ? element("b", {}, refusal.type.replaceAll("_", " "), ": ") : "";
     const status = refusal.status ? ` (${refusal.status})` : "";
     const button = element("button", { type: "button" }, "Try again");
     button.addEventListener("click", again);
-    countDown(button, refusal.retrySeconds);
+    countDown(button, performance.now() + 1000 * refusal.retrySeconds);
     this.element.append(
       element("div", { class: "failure" }, element("p", {}, type, refusal.message, status), button),
     );
     announce(`Failed. ${refusal.message}`);
+    return button;
   }
 
   #think(piece) {
@@ -118,7 +119,8 @@ export class Turn {
   }
 
   #title(text) {
-    this.#thought.firstChild.textContent = text;
+    const title = this.#thought.firstChild;
+    if (title.textContent !== text) title.textContent = text;
   }
 
   #close(note) {
@@ -149,9 +151,15 @@ function preview({ url, kind, name }) {
     : element("img", { src: url, alt: name });
 }
 
-/** Keep a button from being pressed for as long as the server has asked for, and say how long. */
-function countDown(button, left) {
+/** Keep a button from being pressed until then, as the server has asked for, and say how long. */
+function countDown(button, until) {
+  const left = until - performance.now();
   button.disabled = left > 0;
-  button.textContent = left > 0 ? `Try again in ${left} s` : "Try again";
-  if (left > 0) setTimeout(() => countDown(button, left - 1), 1000);
+  button.textContent = left > 0 ? `Try again in ${wait(left / 1000)}` : "Try again";
+  if (left > 0) setTimeout(() => countDown(button, until), Math.min(left, 1000));
+}
+
+function wait(seconds) {
+  if (seconds <= 120) return `${Math.ceil(seconds)} s`;
+  return seconds <= 7200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }

@@ -12,6 +12,7 @@ from serving.gateway.page import amounts
 from serving.gateway.page.axis import Axis, Span
 from serving.gateway.page.card import Card, Column, Figure, cells
 from serving.gateway.page.choice import choice
+from serving.gateway.page.invitation import invitation
 from serving.gateway.page.marks import PATTERNS
 from serving.gateway.page.plot import Plot, Series, Values
 from serving.gateway.page.public_price import compared, prices_html
@@ -53,8 +54,18 @@ def usage_html(bill: Bill) -> str:
     """Write the tab, the totals first."""
     sources = {f"{days} days": source for days, source in SOURCES.items()}
     models = bill.lines(lambda used: (used.model, used.model))
-    parts = _parts(bill, models) if models else ()
-    return "\n".join([choice("Days", sources, SOURCES[bill.days]), _totals(bill, models), *parts])
+    parts = [_totals(bill, models), *_parts(bill, models)] if models else [_nothing(bill)]
+    return "\n".join([choice("Days", sources, SOURCES[bill.days]), *parts])
+
+
+def _nothing(bill: Bill) -> str:
+    by = "" if bill.owner is None else f" by the key {bill.owner}"
+    return invitation(
+        "usage-nothing",
+        f"Nothing used in {bill.days} days{by}",
+        "Every question adds to what is summed up here: tokens a day by model and app, their "
+        "cost, and what they would have cost at public prices.",
+    )
 
 
 def _parts(bill: Bill, models: Sequence[Line]) -> Iterator[str]:
@@ -66,7 +77,9 @@ def _parts(bill: Bill, models: Sequence[Line]) -> Iterator[str]:
 
 
 def _totals(bill: Bill, models: Sequence[Line]) -> str:
-    owner = "all keys" if bill.owner is None else f"the key {name(bill.owner)}"
+    owner, more = "all keys", ""
+    if bill.owner is not None:
+        owner, more = f"the key {name(bill.owner)}", " An admin’s key shows all keys."
     totals = {
         "Cost": amounts.usd(sum(line.cost for line in models)),
         "Requests": amounts.compact(sum(line.requests for line in models)),
@@ -79,7 +92,7 @@ def _totals(bill: Bill, models: Sequence[Line]) -> str:
     return (
         '<section class="plot-totals" aria-labelledby="usage-totals-head">\n'
         f'<h2 id="usage-totals-head">{bill.days} days of {owner}</h2>\n'
-        f'<p class="plot-about">{bill.first} to {bill.last}, days of UTC.</p>\n'
+        f'<p class="plot-about">{bill.first} to {bill.last}, days of UTC.{more}</p>\n'
         f"<dl>{shown}</dl>\n</section>"
     )
 

@@ -14,7 +14,7 @@ from serving.options import StoreSettings
 from serving.store.address import Address
 from serving.store.database import open_store
 from serving.store.usage import UsageStore
-from tests.serving.gateway.page.markup import columns, figures, read
+from tests.serving.gateway.page.markup import columns, figures, named, read, text
 from tests.serving.usage_records import START, record
 
 # Half of the minute 00:20 is over.
@@ -154,3 +154,15 @@ def test_each_window_has_its_buckets_and_a_way_to_the_others(look: Look, window:
     assert [link.get("href") for link in links] == list(SOURCES.values())
     current = [link.get("href") for link in links if link.get("aria-current") == "true"]
     assert current == [SOURCES[window]]
+
+
+@pytest.mark.parametrize(
+    ("window", "title"),
+    [("15m", "No requests in the last 15 minutes"), ("1h", "No requests in the last hour")],
+)
+def test_no_request_invites(look: Look, window: str, title: str) -> None:
+    """No empty plots: only the windows to choose, and the way to the chat."""
+    drawn = read(performance_html(look([], window)))
+    assert text(named(drawn, "plot-nothing-head")) == title
+    assert not list(drawn.iter("svg"))
+    assert [link.get("href") for link in drawn.iter("a")] == [*SOURCES.values(), "#chat"]

@@ -84,3 +84,19 @@ def test_nearly_all_is_not_all(share: float, said: str) -> None:
 def test_small_amounts_are_not_nothing(usd: float, said: str) -> None:
     """What one request costs is a part of a cent, and is told."""
     assert amounts.usd(usd) == said
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [
+        (2.1, "$2.10"),
+        (0.18, "$0.18"),
+        (1.365, "$1.365"),
+        (0.117, "$0.117"),
+        (12, "$12.00"),
+        (0.0005, "$0.0005"),
+    ],
+)
+def test_a_price_is_whole_and_to_the_cent_at_least(price: float, said: str) -> None:
+    """Two places, and more where it has them."""
+    assert amounts.price_of(price) == said

@@ -61,6 +61,7 @@ def test_a_tab_has_an_address(open_page: Open, base: str) -> None:
     page.wait_for_url("**#usage")
     assert shown_tab(page) == "usage"
     assert shown_tab(open_page(f"{base}/#python")) == "api"
+    assert shown_tab(open_page(f"{base}/#%E0%A4%A")) == "overview"
 
 
 def test_a_key_is_asked_for_and_stays_in_its_tab(
@@ -74,7 +75,8 @@ def test_a_key_is_asked_for_and_stays_in_its_tab(
     page.wait_for_selector("#key-field:focus")
     page.keyboard.type("sk-secret")
     page.keyboard.press("Enter")
-    page.click("text=Try again")
+    assert page.evaluate("document.activeElement.textContent") == "Try again"
+    page.keyboard.press("Enter")
     page.wait_for_selector(".answer >> text=red")
     assert page.text_content("#key-state") == "set"
     kept = page.evaluate("[localStorage.length, document.cookie, sessionStorage.key]")
@@ -94,14 +96,52 @@ def test_plots_ask_for_a_key_without_a_rush(
     page = open_page(f"http://127.0.0.1:{closed.port}/#chat")
     page.focus("#tab-chat")
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#performance >> text=You didn't provide an API key")
+    page.wait_for_selector("#performance >> text=This needs a key")
     assert page.evaluate("document.activeElement.id") == "tab-performance"
     page.click("#performance >> text=Enter a key")
     page.keyboard.type("sk-secret")
     page.keyboard.press("Enter")
     page.wait_for_selector("#performance [data-fragment] > *")
-    assert not page.is_visible("#performance .note.bad")
+    assert not page.is_visible("#performance .note")
     assert page.evaluate("document.activeElement.id") == "tab-performance"
+
+
+def test_what_a_key_showed_goes_with_it(
+    open_page: Open, engine: FakeEngine, start_gateway: Any
+) -> None:
+    """Whoever forgets a key leaves nothing of it on the page, on no tab."""
+    closed = start_gateway(api_keys=("sk-secret",), usage=True)
+    page = open_page("about:blank")
+    page.add_init_script("sessionStorage.setItem('key', 'sk-secret')")
+    page.goto(f"http://127.0.0.1:{closed.port}/#performance")
+    page.wait_for_selector("#performance .choices")
+    page.click("#tab-usage")
+    page.wait_for_selector("#usage .choices")
+    page.route("**/page/usage", lambda route: route.abort())
+    page.click("#key summary")
+    page.click("#key-forget")
+    page.wait_for_selector("#usage >> text=cannot be reached")
+    boxes = "#performance [data-fragment], #usage [data-fragment]"
+    assert page.locator(boxes).all_text_contents() == ["", ""]
+    page.unroute("**/page/usage")
+    page.wait_for_selector("#usage >> text=This needs a key")
+
+
+@pytest.mark.parametrize("key", ["sk-\N{CYRILLIC SMALL LETTER A}", "two words", ""])
+def test_what_cannot_be_a_key_is_not_taken(
+    open_page: Open, engine: FakeEngine, start_gateway: Any, key: str
+) -> None:
+    """No header could carry it: the field says so, and the key that was there stays."""
+    closed = start_gateway(api_keys=("sk-secret",))
+    page = open_page(f"http://127.0.0.1:{closed.port}/")
+    page.click("#key summary")
+    page.fill("#key-field", " sk-secret ")
+    page.press("#key-field", "Enter")
+    page.click("#key summary")
+    page.fill("#key-field", key)
+    page.press("#key-field", "Enter")
+    assert page.evaluate("document.querySelector('#key-field:invalid') !== null")
+    assert page.evaluate("sessionStorage.getItem('key')") == "sk-secret"
 
 
 def test_fresh_html_leaves_the_reader_in_peace(open_page: Open, base: str) -> None:
@@ -221,4 +261,5 @@ def test_overview_and_samples_need_no_script(open_page: Open, base: str) -> None
     assert page.is_visible("text=Limits of a request")
     assert page.is_visible("text=from openai import OpenAI")
     assert not page.is_visible("#question")
+    assert not page.is_visible("text=Loading…")
     assert page.is_visible("#chat noscript p")

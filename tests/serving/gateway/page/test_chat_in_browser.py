@@ -18,11 +18,11 @@ window.heard = [];
 new MutationObserver(() => heard.push(document.getElementById("announcer").textContent))
   .observe(document.getElementById("announcer"), { childList: true });
 """
-GIVE = """([how, name, type, bytes]) => {
+GIVE = """([how, name, type, bytes, where = "question"]) => {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], name, { type }));
   const about = { bubbles: true, cancelable: true };
-  document.getElementById("question").dispatchEvent(
+  document.getElementById(where).dispatchEvent(
     how === "paste" ? new ClipboardEvent("paste", { ...about, clipboardData: data })
                     : new DragEvent("drop", { ...about, dataTransfer: data }));
 }"""
@@ -80,8 +80,10 @@ def test_thought_streams_and_folds_away(chat: Any, engine: FakeEngine, go: threa
 def test_an_answer_comes_with_its_figures(chat: Any, engine: FakeEngine) -> None:
     """Tokens by kind, cost, times and the request's id, which the gateway knows."""
     engine.play(stream([*THOUGHT, *ANSWER]))
-    ask(chat)
+    with chat.expect_request("**/chat/completions") as asked:
+        ask(chat)
     wait_for_end(chat)
+    assert asked.value.headers["x-title"] == "model page"
     names = chat.eval_on_selector_all(".figures dt", "all => all.map(dt => dt.textContent)")
     values = chat.eval_on_selector_all(".figures dd", "all => all.map(dd => dd.textContent)")
     told = dict(zip(names, values, strict=True))
@@ -207,9 +209,10 @@ def test_a_refusal_counts_down(open_page: Open, base: str) -> None:
     page.clock.install()
     ask(page)
     wait_for_end(page)
-    assert page.is_disabled("text=Try again in 3 s")
-    for _ in range(3):
-        page.clock.run_for(1000)
+    assert page.is_disabled("text=Try again in")
+    page.clock.run_for(1000)
+    assert page.is_disabled("text=Try again in")
+    page.clock.run_for(2000)
     assert page.is_enabled("text=Try again")
 
 
@@ -238,6 +241,55 @@ def test_a_pasted_picture_is_asked_about(chat: Any, engine: FakeEngine) -> None:
     parts = engine.last().json["messages"][0]["content"]
     assert [part["type"] for part in parts] == ["image_url", "text"]
     assert chat.is_visible(".question img[alt='squares.png']")
+
+
+@pytest.mark.parametrize("how", ["paste", "drop"])
+@pytest.mark.parametrize("shown", ["overview", "chat"])
+def test_a_file_is_taken_wherever_it_lands(chat: Any, how: str, shown: str) -> None:
+    """The chat need not have the focus, nor be looked at."""
+    chat.click(f"#tab-{shown}")
+    chat.evaluate(GIVE, [how, "a.png", "image/png", 0, f"tab-{shown}"])
+    chat.wait_for_selector("#complaint >> text=a.png: this file is empty")
+    assert chat.is_visible("#chat")
+
+
+def test_a_question_waits_for_its_picture(chat: Any, engine: FakeEngine) -> None:
+    """Who pastes and asks at once, twice even, asks once, about the picture."""
+    chat.evaluate(
+        f"""async () => {{
+          await ({PICTURE})();
+          document.getElementById("question").value = "What is it?";
+          document.getElementById("composer").requestSubmit();
+          document.getElementById("composer").requestSubmit();
+        }}"""
+    )
+    wait_for_end(chat)
+    assert [len(each.json["messages"][0]["content"]) for each in engine.requests] == [2]
+    assert chat.locator(".turn").count() == 1
+
+
+def test_a_question_does_not_go_without_its_picture(chat: Any, engine: FakeEngine) -> None:
+    """Where the file is refused while the question waits, the question stays to be changed."""
+    chat.fill("#question", "What is it?")
+    ask_at_once = "document.getElementById('composer').requestSubmit()"
+    chat.evaluate(
+        f"given => {{ ({GIVE})(given); {ask_at_once} }}", ["paste", "c.png", "image/png", 10]
+    )
+    chat.wait_for_selector("#complaint >> text=c.png: this cannot be read as a picture")
+    assert chat.input_value("#question") == "What is it?"
+    assert engine.requests == []
+
+
+def test_a_sample_is_asked_about_once(chat: Any, engine: FakeEngine) -> None:
+    """A double click is no second question, leaves no picture behind, and takes no draft away."""
+    chat.fill("#question", "a draft")
+    chat.dblclick(".sample >> nth=0")
+    wait_for_end(chat)
+    assert chat.locator(".turn").count() == 1
+    assert chat.locator("#attached li").count() == 0
+    assert chat.text_content("#complaint") == ""
+    assert chat.input_value("#question") == "a draft"
+    assert len(engine.requests) == 1
 
 
 def test_a_video_is_chosen_and_watched(chat: Any, engine: FakeEngine) -> None:

@@ -79,9 +79,9 @@ def test_a_kept_connection_goes_on_after_304(gateway: Any) -> None:
     connection.close()
 
 
-def test_nothing_comes_from_elsewhere(gateway: Any) -> None:
+def test_nothing_comes_from_elsewhere(closed: Any) -> None:
     """No file names another host; samples of code name the one by which the reader came."""
-    page = gateway.request("GET", "/", headers={"Host": "model.example"}).body.decode()
+    page = closed.request("GET", "/", headers={"Host": "model.example"}).body.decode()
     found = set(ADDRESS.findall(page))
     assert {address.split("/")[2] for address in found} == {"model.example"}
     for path, asset in ASSETS.items():

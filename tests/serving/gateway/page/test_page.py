@@ -78,7 +78,7 @@ def test_facts_are_those_of_model_options_and_engine() -> None:
         "Also asked for as qwen/qwen3-vl-8b-thinking",
         "Context 262,144 tokens",
         "Thought and answer 32,768 tokens together",
-        "Pictures 8; PNG, JPEG, WEBP, GIF",
+        "Pictures up to 8: PNG, JPEG, WEBP, GIF",
         "presence_penalty 0 1.5",
         "State ready Engine vLLM 0.32.0 KV cache 123,456 tokens, 25% in use",
         "high 80%",
@@ -92,7 +92,8 @@ def test_prices_are_listed_and_offered() -> None:
     text = words(shown(entry_for(THINKING)))
     assert "USD per million tokens; 35% off" in text
     assert "Input $0.18 $0.117" in text
-    assert "Output $2.1 $1.365" in text
+    assert "Output $2.10 $1.365" in text
+    assert "$0.117 in, $1.365 out a million tokens" in text
     assert "requests cost nothing here" in shown(entry_for("tiny"))
 
 

@@ -167,13 +167,14 @@ def test_public_prices_are_of_the_same_tokens() -> None:
     ]
 
 
-def test_no_usage_is_no_plot() -> None:
-    """Zeros say it; there is nothing to draw."""
-    drawn = read(usage_html(Bill([], TODAY, 30, None)))
-    assert text(named(drawn, "usage-totals-head")) == "30 days of all keys"
+@pytest.mark.parametrize(("owner", "by"), [(None, ""), ("<ci>", " by the key <ci>")])
+def test_no_usage_invites(owner: str | None, by: str) -> None:
+    """There is nothing to draw or to sum up: only the days to choose, and the way to the chat."""
+    drawn = read(usage_html(Bill([], TODAY, 30, owner)))
+    assert text(named(drawn, "usage-nothing-head")) == f"Nothing used in 30 days{by}"
     assert not list(drawn.iter("svg"))
     links = [link.attrib for link in drawn.iter("a")]
-    assert [link["href"] for link in links] == list(SOURCES.values())
+    assert [link["href"] for link in links] == [*SOURCES.values(), "#chat"]
     assert [link["href"] for link in links if link.get("aria-current")] == [SOURCES[30]]
 
 
