@@ -21,7 +21,8 @@ def questions(expression: str) -> list[str]:
 
 def selectors(expression: str) -> list[str]:
     """Return each selector of series, such as `up{job="x"}`, without its window and offset."""
-    found = (_bare(selector) for selector in _selectors(promql_parser.parse(expression)))
+    nodes = _nodes(promql_parser.parse(expression))
+    found = (_bare(node) for node in nodes if isinstance(node, promql_parser.VectorSelector))
     return list(dict.fromkeys(found))
 
 
@@ -30,12 +31,32 @@ def names(expression: str) -> set[str]:
     return {selector.partition("{")[0] for selector in selectors(expression)}
 
 
+def divisors(expression: str) -> list[str]:
+    """Return what an expression divides by, numbers left out."""
+    return [
+        str(node.rhs)
+        for node in _nodes(promql_parser.parse(expression))
+        if isinstance(node, promql_parser.BinaryExpr)
+        and str(node.op) == "/"
+        and not isinstance(node.rhs, promql_parser.NumberLiteral)
+    ]
+
+
 def limits(expression: str) -> list[float]:
     """Return the numbers that an expression compares with, leaving out those that are computed."""
-    node: Any = promql_parser.parse(expression)
-    compared = isinstance(node, promql_parser.BinaryExpr) and str(node.op) in COMPARISONS
-    literal = compared and isinstance(node.rhs, promql_parser.NumberLiteral)
-    return [node.rhs.val] if literal else []
+    return list(_limits(promql_parser.parse(expression)))
+
+
+def _limits(node: Any) -> Iterator[float]:
+    match node:
+        case promql_parser.ParenExpr():
+            yield from _limits(node.expr)
+        case promql_parser.BinaryExpr() if str(node.op) in SETS:
+            yield from _limits(node.lhs)
+            yield from _limits(node.rhs)
+        case promql_parser.BinaryExpr() if str(node.op) in COMPARISONS:
+            if isinstance(node.rhs, promql_parser.NumberLiteral):
+                yield node.rhs.val
 
 
 def _questions(node: Any) -> Iterator[Any]:
@@ -53,22 +74,25 @@ def _questions(node: Any) -> Iterator[Any]:
             yield node
 
 
-def _selectors(node: Any) -> Iterator[Any]:
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
     match node:
-        case promql_parser.VectorSelector():
-            yield node
         case promql_parser.MatrixSelector():
-            yield node.vector_selector
+            yield from _nodes(node.vector_selector)
         case promql_parser.BinaryExpr():
-            yield from _selectors(node.lhs)
-            yield from _selectors(node.rhs)
+            yield from _nodes(node.lhs)
+            yield from _nodes(node.rhs)
         case promql_parser.Call():
             for argument in node.args:
-                yield from _selectors(argument)
-        case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
+                yield from _nodes(argument)
+        case (
+            promql_parser.VectorSelector()
+            | promql_parser.NumberLiteral()
+            | promql_parser.StringLiteral()
+        ):
             return
         case _:  # a parenthesis, an aggregation, a minus, a sub-query
-            yield from _selectors(node.expr)
+            yield from _nodes(node.expr)
 
 
 def _bare(selector: Any) -> str:

@@ -18,6 +18,7 @@ COLOURS: Final = {
         "rate_limited": "dark-yellow",
         "client_error": "light-yellow",
         "client_gone": "blue",
+        "client_deadline": "semi-dark-blue",
         "reader_stalled": "light-blue",
         "internal_error": "dark-red",
         "engine_error": "red",

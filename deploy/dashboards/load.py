@@ -4,7 +4,7 @@ from typing import Final
 
 from deploy.dashboards.board import Panel, Query, Row, bad_from, percentiles
 from deploy.dashboards.objectives import FIRST_TOKEN_SECONDS
-from deploy.dashboards.promql import gauge, or_zero, quantile, rate
+from deploy.dashboards.promql import gauge, quantile, rate
 
 THOUGHT: Final = rate("gateway_tokens_total", 'kind="reasoning"')
 OUTPUT: Final = rate("gateway_tokens_total", 'kind=~"reasoning|answer"')
@@ -33,7 +33,7 @@ LOAD: Final = Row(
             "Refusals that last want more replicas; those of a burst are as meant.",
             (
                 Query(rate("gateway_admissions_total"), "let in"),
-                Query(or_zero(rate("gateway_refusals_total")), "refused"),
+                Query(rate("gateway_refusals_total"), "refused"),
             ),
             "reqps",
         ),

@@ -21,7 +21,7 @@ from deploy.dashboards.objectives import (
     TRUNCATED_SHARE,
     UPTIME,
 )
-from deploy.dashboards.promql import gauge, grown, or_zero, rate, within
+from deploy.dashboards.promql import gauge, grown, rate, share, within
 from deploy.dashboards.state import STATE
 
 GENERATING: Final = 'route=~"chat_completions|completions|messages|responses"'
@@ -29,8 +29,9 @@ FAILURES: Final = (
     'outcome=~"internal_error|engine_error|engine_unavailable|store_unavailable|cut_off|timeout"'
 )
 ANSWERED: Final = grown("gateway_requests_total", GENERATING, 'outcome="ok"')
-FAILED: Final = or_zero(grown("gateway_requests_total", GENERATING, FAILURES))
-ADMITTED: Final = rate("gateway_admissions_total")
+FAILED: Final = grown("gateway_requests_total", GENERATING, FAILURES)
+# Every request that came to the engine has this stage, once.
+FINISHED: Final = rate("gateway_stage_seconds_count", 'stage="received"')
 THINKING: Final = rate("gateway_thinking_tokens_count")
 
 HEALTH: Final = Row(
@@ -41,7 +42,7 @@ HEALTH: Final = Row(
             "Answered, of all that were answered or failed; refused requests and clients that left "
             "do not count. Below the objective: see which outcome grew, then what the engine "
             "failed with.",
-            Query(f"{ANSWERED} / ({ANSWERED} + {FAILED})", "served"),
+            Query(share(ANSWERED, f"({ANSWERED} + {FAILED})"), "served"),
             unit="percentunit",
             thresholds=good_from(0.99, UPTIME),
         ),
@@ -50,7 +51,7 @@ HEALTH: Final = Row(
             f"Of the failures that {UPTIME:.1%} allow in the shown time; choose 30 days above. "
             "Near 0: stop roll-outs and mend what fails. Below 0 the objective is missed.",
             Query(
-                f"1 - ({FAILED} / ({ANSWERED} + {FAILED})) / {1 - UPTIME:.3f}",
+                f"1 - {share(FAILED, f'({ANSWERED} + {FAILED})')} / {1 - UPTIME:.3f}",
                 "left",
             ),
             unit="percentunit",
@@ -77,8 +78,10 @@ HEALTH: Final = Row(
             "Of those that thought: it used max_tokens up, and no answer came. Many: clients give "
             "too small a max_tokens; the access log says whose.",
             Query(
-                f"{grown('gateway_truncated_in_thinking_total')}"
-                f" / {grown('gateway_thinking_tokens_count')}",
+                share(
+                    grown("gateway_truncated_in_thinking_total"),
+                    grown("gateway_thinking_tokens_count"),
+                ),
                 "cut",
             ),
             unit="percentunit",
@@ -127,8 +130,8 @@ REQUESTS: Final = Row(
         ),
         Panel(
             "What did the engine fail with?",
-            "By what the client was told; empty is good. The engine's log has the cause under the "
-            "request's id; `serving request ID` tells its way.",
+            "By what the client was told; all at 0 is good. The engine's log has the cause under "
+            "the request's id; `serving request ID` tells its way.",
             (Query(rate("gateway_upstream_errors_total", by=("reason",)), "{{reason}}"),),
             "reqps",
             stacked=True,
@@ -190,13 +193,14 @@ WAITING: Final = Row(
         ),
         Panel(
             "Where does a request's time go?",
-            "Mean seconds of each stage of a request; together they are its duration. Mend what "
-            "grew: `queued` and `engine_queue` want replicas, `media` is somebody's slow host or "
-            "too few media_workers, `prefill` long prompts, `thinking` long thoughts.",
+            "Mean seconds of each stage of the requests that ended; together they are their "
+            "duration. Mend what grew: `queued` and `engine_queue` want replicas, `media` is "
+            "somebody's slow host or too few media_workers, `prefill` long prompts, `thinking` "
+            "long thoughts.",
             (
                 Query(
                     f"{rate('gateway_stage_seconds_sum', by=('stage',))}"
-                    f" / on () group_left () {ADMITTED}",
+                    f" / on () group_left () {FINISHED}",
                     "{{stage}}",
                 ),
             ),

@@ -48,9 +48,9 @@ def mean(histogram: str) -> str:
 def within(histogram: str, bound: str) -> str:
     """Return the share of a histogram's values in the shown time that are at most a bound's."""
     fast = grown(f"{histogram}_bucket", f'le="{bound}"')
-    return f"{fast} / {grown(f'{histogram}_count')}"
+    return share(fast, grown(f"{histogram}_count"))
 
 
-def or_zero(expression: str) -> str:
-    """Return 0 for a sum over series of which there is none yet: nothing went wrong so far."""
-    return f"({expression} or vector(0))"
+def share(part: str, whole: str) -> str:
+    """Return a part of a whole; nothing of nothing, since Grafana shows 0/0 as a red figure."""
+    return f"{part} / ({whole} > 0)"

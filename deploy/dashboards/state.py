@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.dashboards.board import Panel, Query, Row, bad_from, percentiles
-from deploy.dashboards.promql import gauge, or_zero, rate, series, total
+from deploy.dashboards.promql import gauge, rate, series, total
 
 OWN_CPU: Final = (
     f"{rate('process_cpu_seconds_total', by=('job', 'instance'))}"
@@ -60,19 +60,13 @@ STATE: Final = Row(
             stacked=True,
         ),
         Panel(
-            "How many requests did drains cut off?",
-            "Any at all: drain_seconds is too short for the answers, or Kubernetes' grace period "
-            "for drain_seconds.",
-            (
-                Query(
-                    total(
-                        f"increase({series('gateway_drain_cut_off_requests_total')}[$__rate_interval])"
-                    ),
-                    "cut off",
-                ),
-            ),
-            "short",
-            thresholds=bad_from(1, 10),
+            "How near do drains come to their limit?",
+            "The share of drain_seconds after which requests still run, of the slowest gateway. At "
+            "1 their answers are cut off: raise it, and Kubernetes' grace period with it.",
+            (Query(f"max({series('gateway_drain_used_ratio')})", "used"),),
+            "percentunit",
+            thresholds=bad_from(0.5, 0.9),
+            maximum=1,
         ),
         Panel(
             "Is the usage ledger behind?",
@@ -97,7 +91,7 @@ STATE: Final = Row(
                 Query(rate("gateway_ledger_dropped_rows_total"), "rows dropped"),
                 Query(rate("gateway_ledger_failures_total"), "writes failed"),
                 Query(rate("gateway_spans_dropped_total"), "spans dropped"),
-                Query(or_zero(rate("gateway_book_failures_total")), "books failed"),
+                Query(rate("gateway_book_failures_total"), "books failed"),
             ),
             "ops",
         ),

@@ -45,7 +45,6 @@ MAY_BE_EMPTY = {
     "Whose requests fail?": "no request fails here",
     "How much of its budget has each key spent?": "nobody has a key here, and so no budget",
     "KeyBudgetNearItsEnd": "nobody has a key here, and so no budget",
-    "BookNotKept": "every book takes every request",
     "How many days is the certificate good?": "no certificate is served here",
     "How many pictures were prepared already?": "processed pictures are not kept (decision 9)",
     "How many draft tokens of speculative decoding are accepted?": "nothing is drafted",

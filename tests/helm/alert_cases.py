@@ -49,9 +49,17 @@ def not_counted(each: str) -> Series:
 
 
 def first_tokens(name: str, below: str, limit: str, above: str, within: int) -> Series:
-    """Return a histogram to which each step adds 100, so many of them within the limit."""
-    counts = {"0.1": 0, below: 90, limit: within, above: 100, "+Inf": 100}
-    return {f'{name}_bucket{{le="{le}"}}': f"0+{count}x40" for le, count in counts.items()}
+    """Return a histogram to which each step adds 1,000, so many of them within the limit."""
+    counts = {"0.1": 0, below: 900, limit: within, above: 1000, "+Inf": 1000}
+    buckets = {f'{name}_bucket{{le="{le}"}}': f"0+{count}x40" for le, count in counts.items()}
+    return buckets | {f"{name}_count": "0+1000x40"}
+
+
+def few_slow(each: str) -> Series:
+    """Return streams whose first token took between 2 and 3 seconds."""
+    name = f"{TTFT}_bucket"
+    slow = {f'{name}{{le="3.0"}}': each, f'{name}{{le="+Inf"}}': each, f"{TTFT}_count": each}
+    return {f'{name}{{le="2.0"}}': "0x40"} | slow
 
 
 def admission(admitted: int, **refused: int) -> Series:
@@ -147,12 +155,16 @@ CASES: Final = (
         (requests("0+6x120", "0x72 1+1x4 5x30"),), "1.37%", of="pool", step_minutes=60,
     ),
     Case(
-        "FirstTokenSlow", 11, first_tokens(TTFT, "1.5", "2", "3", 94),
-        (first_tokens(TTFT, "1.5", "2", "3", 96),), "2.167s", of="pool",
+        "FirstTokenSlow", 11, first_tokens(TTFT, "1.5", "2.0", "3.0", 940),
+        (first_tokens(TTFT, "1.5", "2.0", "3.0", 960),), "2.167s", of="pool",
+    ),
+    # Few streams, and each of them slow: six within a quarter of an hour fire, four do not.
+    Case(
+        "FirstTokenSlow", 23, few_slow("0+0.4x40"), (few_slow("0+0.3x40"),), "2.95s", of="pool"
     ),
     Case(
-        "FirstAnswerTokenSlow", 16, first_tokens(TTFAT, "15", "30", "45", 94),
-        (first_tokens(TTFAT, "15", "30", "45", 96),), "32.5s", of="pool",
+        "FirstAnswerTokenSlow", 16, first_tokens(TTFAT, "15", "30", "45", 940),
+        (first_tokens(TTFAT, "15", "30", "45", 960),), "32.5s", of="pool",
     ),
     Case("AnswersTruncatedInThinking", 21, thoughts(6), (thoughts(4),), "6%", of="pool"),
     Case(
@@ -230,8 +242,8 @@ CASES: Final = (
         "3 times",
     ),
     Case(
-        "DrainCutShort", 6, {"gateway_drain_cut_off_requests_total": "0x5 1x40"},
-        ({"gateway_drain_cut_off_requests_total": "5x40"},), "1 requests",
+        "DrainCutShort", 6, {"gateway_drain_used_ratio": "0x5 0.95 stale"},
+        ({"gateway_drain_used_ratio": "0x5 0.85 0x40"},), "95%",
     ),
     Case("TasksLeak", 1570, leak(125, 0), (leak(115, 0), leak(125, 1)), "105 ", step_minutes=10),
     Case(

@@ -1,6 +1,7 @@
 """The alerts: each fires when it should and not beside it, and says what a person can act on."""
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 import pytest
@@ -24,25 +25,20 @@ MATCHER = re.compile(r'(\w+)=~?"([^"]*)"')
 NAMED_FIRST = ("key", "pod", "instance", "job")
 
 
-class Mutants(NamedTuple):
-    """The names of all mutants by their alerts', and what was said of whichever fires wrongly."""
+class Judged(NamedTuple):
+    """The mutants' names by their alerts', what is said of whoever fires wrongly, and all words."""
 
-    names: dict[str, list[str]]
+    mutants: dict[str, list[str]]
     wrong: dict[str, str]
+    told: list[promtool.Told]
 
 
 @pytest.fixture(scope="module")
-def mutants(tmp_path_factory: pytest.TempPathFactory) -> Mutants:
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """All alerts and their mutants, run on all cases."""
     folder = tmp_path_factory.mktemp("mutants")
     names = write_mutants(folder)
-    return Mutants(names, promtool.fires_wrongly(CASES, folder, folder))
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> list[promtool.Told]:
-    """What all alerts say when they fire."""
-    return promtool.tell(CASES, tmp_path_factory.mktemp("told"))
+    return Judged(names, *promtool.judge(CASES, folder, folder))
 
 
 def test_rule_files_are_valid() -> None:
@@ -52,15 +48,15 @@ def test_rule_files_are_valid() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_alert_fires_and_not_beside_its_threshold(name: str, mutants: Mutants) -> None:
+def test_every_alert_fires_and_not_beside_its_threshold(name: str, judged: Judged) -> None:
     """It fires for its own pod or pool alone, in a cluster and outside, at one minute exactly."""
-    assert name not in mutants.wrong, mutants.wrong[name]
+    assert name not in judged.wrong, judged.wrong[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_moved_threshold_is_noticed(name: str, mutants: Mutants) -> None:
+def test_a_moved_threshold_is_noticed(name: str, judged: Judged) -> None:
     """Each comparison, moved by half to either side, and twice or no patience fail a case."""
-    assert [each for each in mutants.names[name] if each not in mutants.wrong] == []
+    assert [each for each in judged.mutants[name] if each not in judged.wrong] == []
 
 
 def test_every_alert_has_its_case() -> None:
@@ -70,14 +66,14 @@ def test_every_alert_has_its_case() -> None:
     assert [case.alert for case in CASES if not case.quiet and case.of != "nothing"] == []
 
 
-def test_every_alert_says_where_and_how_much(told: list[promtool.Told]) -> None:
+def test_every_alert_says_where_and_how_much(judged: Judged) -> None:
     """Summary and description name the pod, or the pool, and the value."""
     for case in CASES:
         where = [promtool.target_labels(case, target) for target in promtool.TARGETS]
         for labels in where:
             said = [
                 each.annotations
-                for each in told
+                for each in judged.told
                 if each.labels["alertname"] == case.alert
                 and labels.items() <= each.labels.items()
                 and case.says in each.annotations["description"]
@@ -87,10 +83,10 @@ def test_every_alert_says_where_and_how_much(told: list[promtool.Told]) -> None:
             assert all(name in each["summary"] for each in said), said
 
 
-def test_no_template_is_left_unfilled(told: list[promtool.Told]) -> None:
+def test_no_template_is_left_unfilled(judged: Judged) -> None:
     """A misspelt label or a failing function shows in what people read."""
-    texts = [text for each in told for text in each.annotations.values()]
-    assert len(told) >= len(NAMES)
+    texts = [text for each in judged.told for text in each.annotations.values()]
+    assert len(judged.told) >= len(NAMES)
     assert [text for text in texts if re.search(r"<no value>|<error|\{\{|%!|  ", text)] == []
 
 
@@ -103,9 +99,9 @@ def test_every_alert_is_routed_and_explained(alert: promtool.Alert) -> None:
     assert "$value" in alert.rule["annotations"]["description"]
 
 
-def test_every_alert_has_something_to_change(mutants: Mutants) -> None:
+def test_every_alert_has_something_to_change(judged: Judged) -> None:
     """An alert without mutants would never be found wrong."""
-    assert [name for name in NAMES if len(mutants.names[name]) < 2] == []
+    assert [name for name in NAMES if len(judged.mutants[name]) < 2] == []
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
@@ -115,7 +111,7 @@ def test_every_metric_has_its_name_and_labels(name: str) -> None:
     for selector in promql.selectors(EXPRESSIONS[name]):
         metric = selector.partition("{")[0]
         assert metric in metrics, selector
-        labels = metrics[metric].labels
+        labels = metrics[metric].labels | ({"le": ()} if metric.endswith("_bucket") else {})
         for label, values in narrowed(selector).items():
             assert label in labels, selector
             assert not labels[label] or set(values) <= set(labels[label]), selector
@@ -147,6 +143,7 @@ def test_records_are_named_by_level_metric_and_operations() -> None:
             assert f"by ({', '.join(level(rule['record']))}" in rule["expr"]
 
 
+@cache
 def known_metrics() -> dict[str, Metric]:
     """Return every series that an expression may ask for, by its name."""
     listed = [

@@ -1,6 +1,7 @@
 """The runbooks: one for each alert, and nothing in them that the product does not have."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from serving.__main__ import app
 from serving.gateway.docs.failures import CODES
+from serving.gateway.record import OUTCOMES
 from serving.settings import OPTIONS
 from tests import promql
 from tests.contracts import metric_list
@@ -116,6 +118,21 @@ def test_every_metric_is_exported(page: Runbook) -> None:
 
 
 @each
+def test_every_word_to_look_for_is_logged(page: Runbook) -> None:
+    """What a page greps the gateway's log for stands in a message of its own."""
+    sought = re.findall(r"^\$ grep (['\"])(.+?)\1 GATEWAY_LOG", page.text, re.MULTILINE)
+    assert [words for _, words in sought if words not in gateway_source()] == []
+
+
+def test_every_way_to_fail_leads_somewhere() -> None:
+    """Whoever is woken by failures finds each outcome that counts as one."""
+    named = re.findall(r"^\| `(\w+)` \|", RUNBOOKS["ErrorBudgetBurnFast"].text, re.MULTILINE)
+    assert sorted(named) == sorted(
+        name for name, verdict in OUTCOMES.items() if verdict == "failed"
+    )
+
+
+@each
 def test_every_code_is_one_that_clients_get(page: Runbook) -> None:
     """A status with a code beside it is what the gateway answers."""
     said = re.findall(r"\b([45]\d\d) `(\w+)`", page.text)
@@ -142,6 +159,13 @@ def test_every_link_leads_somewhere(page: Runbook) -> None:
     assert [link for link in links if not (FOLDER / link).is_file()] == []
 
 
+@cache
+def gateway_source() -> str:
+    """Return the text of the gateway's modules."""
+    modules = sorted((ROOT / "serving/gateway").glob("*.py"))
+    return "".join(module.read_text(encoding="utf-8") for module in modules)
+
+
 def resolve(text: str) -> Any:
     """Return the command that a line calls, of a group the one below it."""
     found = COMMAND.match(text)
@@ -153,6 +177,7 @@ def resolve(text: str) -> Any:
     return command
 
 
+@cache
 def known_samples() -> set[str]:
     """Return the names of all series that PromQL can ask for."""
     listed = [
