@@ -90,10 +90,11 @@ class Story:
         began = datetime.fromtimestamp(record.time, UTC)
         yield f"{began:%Y-%m-%d %H:%M:%S} UTC, {record.model}, {record.route} ({record.dialect})"
         yield ""
-        yield f"{'':<{NAME_CHARACTERS}}{'ms':>11}{'share':>8}"
+        usual = f"{'median':>11}" if self.compared >= LEAST_REQUESTS else ""
+        yield f"{'':<{NAME_CHARACTERS}}{'ms':>11}{usual}{'share':>8}"
         for part in self.parts:
             yield _line(part)
-        yield _columns("in all", record.duration_seconds, 1.0)
+        yield _columns("in all", _ms(record.duration_seconds), " " * len(usual), 1.0)
         yield ""
         yield self.verdict()
         yield self._comparison()
@@ -107,7 +108,10 @@ class Story:
             return "No part can be named: there is too little to compare with."
         part = self.furthest
         if part is None:
-            return f"No part stands out: none took {MIN_RATIO} times the week's median."
+            return (
+                f"No part stands out: none took {MIN_RATIO} times the week's median and "
+                f"{_ms(MIN_DIFFERENCE_SECONDS)} ms more."
+            )
         usual, more = part.median_seconds or 0.0, part.difference_seconds
         ratio = f" ({part.seconds / usual:,.1f} times)" if usual >= NOTHING_SECONDS else ""
         return (
@@ -116,8 +120,12 @@ class Story:
         )
 
     def _comparison(self) -> str:
-        of_them = f", {LEAST_REQUESTS} are needed" if self.compared < LEAST_REQUESTS else ""
-        return f"In the week before it {self.compared:,} requests were like this one{of_them}."
+        media = "with" if _has_media(self.record) else "no"
+        needed = f"; {LEAST_REQUESTS} are needed" if self.compared < LEAST_REQUESTS else ""
+        return (
+            f"Like it in the week before (same model, {media} media, went well): "
+            f"{self.compared:,}{needed}."
+        )
 
     def facts(self) -> dict[str, Any]:
         """Tell it for programs."""
@@ -142,13 +150,16 @@ class Story:
 
 
 def _is_like(other: Record, record: Record) -> bool:
-    has_media = bool(record.images or record.videos)
     return (
         other.id != record.id
         and other.model == record.model
         and other.verdict == "ok"
-        and bool(other.images or other.videos) == has_media
+        and _has_media(other) == _has_media(record)
     )
+
+
+def _has_media(record: Record) -> bool:
+    return bool(record.images or record.videos)
 
 
 def _end(record: Record) -> str:
@@ -176,11 +187,12 @@ def _origin(record: Record) -> str:
 
 def _line(part: Part) -> str:
     bar = "█" * round(part.share * BAR_CHARACTERS)
-    return f"{_columns(_name(part.stage), part.seconds, part.share)}  {bar}".rstrip()
+    usual = "" if part.median_seconds is None else f"{_ms(part.median_seconds):>11}"
+    return f"{_columns(_name(part.stage), _ms(part.seconds), usual, part.share)}  {bar}".rstrip()
 
 
-def _columns(name: str, seconds: float, share: float) -> str:
-    return f"{name:<{NAME_CHARACTERS}}{_ms(seconds):>11}{share:>8.1%}"
+def _columns(name: str, ms: str, usual: str, share: float) -> str:
+    return f"{name:<{NAME_CHARACTERS}}{ms:>11}{usual}{share:>8.1%}"
 
 
 def _facts(record: Record) -> dict[str, str]:

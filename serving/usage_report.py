@@ -5,17 +5,16 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from serving import settings as configuration
 from serving.failure import NotDone
@@ -42,11 +41,9 @@ SHOWN: Final = {
     "answer_tokens": "Answer",
     "cost_usd": "USD",
 }
-GAP: Final = 1
 MIN_NAME_CHARACTERS: Final = len("2027-01-31")
-UNLIMITED: Final = 10_000
 # A spreadsheet takes a text that starts so for a formula, and an app names itself.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = tuple("=+-@＝＋－＠\t\r")
 
 Numbers = dict[str, float]
 
@@ -104,24 +101,25 @@ def add_up(days: Iterable[DaySum], by: tuple[str, ...], since: date, until: date
 
 
 def table(report: Report, width: int | None = None) -> str:
-    """Write a table for people; long names are folded to fit, numbers never."""
-    total = [_number(name, report.total) for name in SHOWN]
+    """Write a table for people; the longest names are folded to fit, numbers never."""
+    usd_digits = 4 if report.total["cost_usd"] >= 1 else 6  # of a few small requests
+    total = _numbers(report.total, usd_digits)
     # No sum is longer than the total's.
-    widths = [max(map(len, pair)) for pair in zip(SHOWN.values(), total, strict=True)]
-    room = (width or Console().width) - sum(widths) - GAP * len(widths)
-    shown = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_footer=True)
-    for group in report.by:
-        longest = max(MIN_NAME_CHARACTERS, room // len(report.by) - GAP)
-        shown.add_column(group.capitalize(), overflow="fold", max_width=longest)
-    shown.columns[0].footer = "Total"
-    for heading, number in zip(SHOWN.values(), total, strict=True):
-        shown.add_column(heading, footer=number, justify="right")
-    for values, numbers in report.lines:
-        names = [Text(value or "-") for value in values]
-        shown.add_row(*names, *(_number(name, numbers) for name in SHOWN))
-    written = io.StringIO()
-    Console(file=written, width=UNLIMITED, color_system=None).print(shown)
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    sizes = [max(map(len, pair)) for pair in zip(SHOWN.values(), total, strict=True)]
+    heads = [group.capitalize() for group in report.by]
+    named = [[value or "-" for value in values] for values, _ in report.lines]
+    room = (width or get_terminal_size().columns) - sum(sizes) - len(sizes) - len(heads) + 1
+    last = ["Total", *[""] * (len(heads) - 1)]
+    names = _name_sizes([heads, last, *named], room)
+    written = [
+        f"{report.since} to {report.until} (UTC); prompt, thought and answer in tokens",
+        "",
+        *_row(heads, names, list(SHOWN.values()), sizes),
+    ]
+    for values, (_, numbers) in zip(named, report.lines, strict=True):
+        written += _row(values, names, _numbers(numbers, usd_digits), sizes)
+    written += _row(last, names, total, sizes)
+    return "".join(f"{line}\n" for line in written)
 
 
 def as_csv(report: Report) -> str:
@@ -166,8 +164,31 @@ def _sums(days: Iterable[DaySum]) -> Numbers:
     return dict(zip(NUMBERS, (sum(sums[: len(ENDS)]), *sums[:-1], round(sums[-1], 9)), strict=True))
 
 
-def _number(name: str, numbers: Numbers) -> str:
-    return f"{numbers[name]:,.4f}" if name == "cost_usd" else f"{numbers[name]:,}"
+def _name_sizes(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return how wide the columns of names are: the widest gives way until all fit."""
+    sizes = [max(map(cell_len, names)) for names in zip(*rows, strict=True)]
+    while sum(sizes) > room and max(sizes) > MIN_NAME_CHARACTERS:
+        sizes[sizes.index(max(sizes))] -= 1
+    return sizes
+
+
+def _row(
+    names: Sequence[str], name_sizes: Sequence[int], numbers: Sequence[str], sizes: Sequence[int]
+) -> Iterator[str]:
+    """Write a row on as many lines as its names need; its numbers are on the first."""
+    said = " ".join(f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=True))
+    folded = [chop_cells(name, size) for name, size in zip(names, name_sizes, strict=True)]
+    for parts in zip_longest(*folded, fillvalue=""):
+        left = (set_cell_size(part, size) for part, size in zip(parts, name_sizes, strict=True))
+        yield f"{' '.join(left)} {said}".rstrip()
+        said = ""
+
+
+def _numbers(numbers: Numbers, usd_digits: int) -> list[str]:
+    return [
+        f"{numbers[name]:,.{usd_digits}f}" if name == "cost_usd" else f"{numbers[name]:,}"
+        for name in SHOWN
+    ]
 
 
 def _groups(text: str) -> tuple[str, ...]:

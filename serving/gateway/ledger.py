@@ -39,7 +39,7 @@ LAST_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 3600.0
 COMPLAINT_SECONDS: Final = 60.0
 READ_SECONDS: Final = 5.0
-# While a store hangs, so many threads wait for it and no more.
+# So many read at once, the others in turn; while a store hangs no more threads wait for it.
 MAX_THREADS: Final = 8
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -58,6 +58,7 @@ class Ledger:
         self._metrics = metrics
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._beside: set[asyncio.Future[Any]] = set()
+        self._turns = asyncio.Semaphore(MAX_THREADS)
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -119,12 +120,14 @@ class Ledger:
 
     async def read(self, work: Callable[[UsageStore], Result]) -> Result:
         """Ask the store in a thread; raises StoreUnavailable where it fails or takes too long."""
-        if len(self._beside) >= MAX_THREADS:
-            raise _unavailable("has too much to do")
-        job = self._start(work)
-        done, _ = await asyncio.wait({job}, timeout=READ_SECONDS)
-        if not done:
-            raise _unavailable("does not answer")
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                await self._turns.acquire()
+                job = self._start(work)
+                job.add_done_callback(lambda _job: self._turns.release())
+                await asyncio.wait({job})
+        except TimeoutError:
+            raise _unavailable("does not answer") from None
         try:
             return job.result()
         except (StoreFailed, RowsRefused) as error:

@@ -22,4 +22,6 @@ CollectorUrl = Annotated[str, AfterValidator(_with_its_path)]
 class Group(BaseModel):
     """Options that cannot be misspelt and do not change after the start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )

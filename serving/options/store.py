@@ -18,11 +18,13 @@ class StoreSettings(Group):
         default=True, description="Keep a row of each answered request, and sums by day"
     )
     request_days: int = Field(default=30, ge=1, description="Days that a request's row is kept")
-    rollup_days: int = Field(default=400, ge=31, description="Days that the sums by day are kept")
+    rollup_days: int = Field(
+        default=400, ge=31, description="Days that the sums by day and minute are kept"
+    )
     max_unwritten_requests: int = Field(
         default=100_000,
         ge=1,
-        description="Requests held in memory while the store is away; more are counted as lost",
+        description="Requests held (1.5 kB each) while the store is away; more are counted as lost",
     )
     budget_unknown: Literal["refuse", "allow"] = Field(
         default="refuse",

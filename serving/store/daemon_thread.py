@@ -21,5 +21,8 @@ def in_daemon_thread(work: Callable[[], Result], name: str) -> asyncio.Future[Re
         except BaseException as error:
             result.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as error:  # the system has no thread left
+        result.set_exception(error)
     return asyncio.wrap_future(result)

@@ -54,7 +54,8 @@ def open_store(address: Address) -> sa.Engine:
     except NewerStoreError:
         engine.dispose()
         raise StartError(
-            f"{address} was written by a newer version.", "Update this one, or use another store."
+            f"{address} was written by a newer version.",
+            "Update this one, or name another store in store.url.",
         ) from None
     return engine
 
@@ -122,5 +123,6 @@ def _postgres(url: sa.URL) -> sa.Engine:
 def _unreachable(address: Address, error: Exception) -> StartError:
     return StartError(
         f"{address} cannot be opened: {reason(error)}.",
-        "Check that it is there and that this user may write it, or change store.url.",
+        "Check that it is there, that this user may write it and its folder, and that no other "
+        "program holds it, or change store.url.",
     )

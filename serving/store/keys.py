@@ -13,6 +13,7 @@ from serving.failure import NotDone
 from serving.gateway.key import Key, Priority, digest
 from serving.gateway.key_terms import ID_START, KEY_START, KeyTerms, shown
 from serving.gateway.period import Period
+from serving.store.database import read_only
 
 PREFIX: Final = f"{KEY_START}qwen-"
 SECRET_BYTES: Final = 32
@@ -55,10 +56,14 @@ class Issued:
 
 
 class KeyStore:
-    """The table of keys. Among keys that still work a name is there once."""
+    """The table of keys. Among keys that still work a name is there once.
+
+    Reading waits for no writer: a gateway can start while another enters usage.
+    """
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
+        self._reader = read_only(engine)
         self._clock = clock
 
     def create(self, terms: KeyTerms) -> Issued:
@@ -95,7 +100,7 @@ class KeyStore:
     def list(self) -> tuple[Key, ...]:
         """Return all keys that ever were, the oldest first."""
         asked = sa.select(api_keys).order_by(columns.created_at, columns.id)
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return tuple(_key(row) for row in connection.execute(asked).mappings())
 
     def find(self, name_or_id: str) -> Key:
@@ -106,7 +111,7 @@ class KeyStore:
             .order_by(columns.revoked_at.is_not(None), columns.created_at.desc())
             .limit(1)
         )
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             row = connection.execute(asked).mappings().first()
         if row is None:
             what = "That" if name_or_id.startswith(KEY_START) else name_or_id[:64]

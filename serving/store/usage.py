@@ -26,6 +26,7 @@ from serving.store.usage_tables import (
     row_of,
     usage_days,
     usage_minutes,
+    written_text,
 )
 
 __all__ = ["DaySum", "MinuteSum", "UsageStore"]
@@ -84,7 +85,9 @@ class UsageStore:
         """Return the latest request with one of these ids, of this key if one is given."""
         asked = (
             sa.select(*RECORD_COLUMNS)
-            .where(requests.c.id.in_(ids), *_of_key(requests, key_id))
+            .where(
+                requests.c.id.in_(written_text(each) for each in ids), *_of_key(requests, key_id)
+            )
             .order_by(requests.c.time.desc(), requests.c.number.desc())
             .limit(1)
         )

@@ -107,8 +107,13 @@ def row_of(record: Record) -> Row:
     row = msgspec.structs.asdict(record)
     for name in TEXTS:
         if row[name]:
-            row[name] = UNWRITABLE.sub("", row[name])[:MAX_CHARACTERS]
+            row[name] = written_text(row[name])
     return row
+
+
+def written_text(text: str) -> str:
+    """Return a text as it is in the tables: a part of it, if not all can be written."""
+    return UNWRITABLE.sub("", text)[:MAX_CHARACTERS]
 
 
 def record_of(row: sa.RowMapping) -> Record:
@@ -118,11 +123,15 @@ def record_of(row: sa.RowMapping) -> Record:
 
 
 def day_rows(records: Sequence[Record], rows: Iterable[Row]) -> list[Row]:
-    """Return what these records, and their rows, add up to by key, UTC day, model and app."""
+    """Return what these records, and their rows, add up to by key, UTC day, model and app.
+
+    What did not come to the engine is of no app: each name that a client thinks of would be a row.
+    """
     sums: dict[tuple[str, date, str, str], DaySum] = {}
     for record, row in zip(records, rows, strict=True):
         day = datetime.fromtimestamp(record.time, UTC).date()
-        identity = (row["key_id"], day, row["model"], row["app"])
+        app = row["app"] if record.admitted else ""
+        identity = (row["key_id"], day, row["model"], app)
         total = sums.get(identity)
         if total is None:
             names = dict(zip(DAY, identity, strict=True))

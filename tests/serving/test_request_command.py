@@ -46,7 +46,7 @@ def test_any_id_of_it_will_do(told: Run, shown: str) -> None:
     assert story.exit_code == 0, story.stderr
     assert story.stdout.startswith("req_0abc  ok, finish reason stop\n")
     assert "Furthest above the week's median: prefill, 2,700.0 ms more" in story.stdout
-    assert "59 requests were like this one." in story.stdout
+    assert "(same model, no media, went well): 59." in story.stdout
 
 
 @pytest.mark.parametrize("shown", ["mine", "gen-mine"])

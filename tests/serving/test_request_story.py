@@ -92,21 +92,23 @@ def test_it_is_not_compared_with_itself() -> None:
 def test_too_few_to_compare_with_are_told() -> None:
     """How many there were, and how many are needed."""
     said = "\n".join(Story.of(record("req_1"), week(7)).lines())
+    assert "ms   share" in said
     assert "too little to compare with" in said
-    assert "7 requests were like this one, 20 are needed" in said
+    assert "(same model, no media, went well): 7; 20 are needed." in said
 
 
 def test_times_and_shares_are_told_in_order() -> None:
-    """Each stage in ms and share with its bar; they add up to the whole."""
+    """Each stage in ms, usually and in share with its bar; they add up to the whole."""
     lines = list(Story.of(record("req_1"), week()).lines())
     told = {line[:15].strip(): line[15:].split() for line in lines[4:14]}
     assert list(told) == [*(stage.value.replace("_", " ") for stage in Stage), "in all"]
-    assert told["thinking"] == ["1,600.0", "64.0%", "█" * 13]
-    assert told["queued"] == ["0.0", "0.0%"]
+    assert lines[3].split() == ["ms", "median", "share"]
+    assert told["thinking"] == ["1,600.0", "1,600.0", "64.0%", "█" * 13]
+    assert told["queued"] == ["0.0", "0.0", "0.0%"]
     assert told["in all"] == ["2,500.0", "100.0%"]
     parts = list(told.values())[:-1]
     assert sum(float(ms.replace(",", "")) for ms, *_ in parts) == pytest.approx(2500.0)
-    assert sum(float(share.rstrip("%")) for _, share, *_ in parts) == pytest.approx(100, abs=0.5)
+    assert sum(float(share.rstrip("%")) for _, _, share, *_ in parts) == pytest.approx(100, abs=0.5)
 
 
 def test_a_verdict_has_ratio_and_difference() -> None:
@@ -116,7 +118,9 @@ def test_a_verdict_has_ratio_and_difference() -> None:
     queued = Story.of(record("req_1", stages={Stage.QUEUED: 1.0}), week())
     assert queued.verdict().endswith("queued, 1,000.0 ms more than 0.0 ms.")
     usual = Story.of(record("req_1"), week())
-    assert usual.verdict() == "No part stands out: none took 1.5 times the week's median."
+    assert usual.verdict() == (
+        "No part stands out: none took 1.5 times the week's median and 20.0 ms more."
+    )
 
 
 @pytest.mark.parametrize(

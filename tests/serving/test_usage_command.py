@@ -110,12 +110,14 @@ def test_what_is_asked_for_is_what_counts(used: Run, words: list[str], requests:
 @pytest.mark.usefixtures("now")
 def test_the_table_fits_80_columns(used: Run) -> None:
     """With a heading, aligned numbers and a total at its foot; what has no app is a dash."""
-    lines = used("--by", "key,app", COLUMNS="80").stdout.splitlines()
+    title, gap, *lines = used("--by", "key,app", COLUMNS="80").stdout.splitlines()
+    assert title.endswith(" (UTC); prompt, thought and answer in tokens")
+    assert not gap
     assert lines[0].split() == [
         "Key", "App", "Requests", "Failed", "Prompt", "Thought", "Answer", "USD"
     ]  # fmt: skip
-    assert lines[1].split() == ["alice", "-", "1", "0", "100", "16", "4", "0.0000"]
-    assert lines[-1].split() == ["Total", "5", "1", "500", "80", "20", "0.8750"]
+    assert lines[1].split() == ["alice", "-", "1", "0", "100", "16", "4", "0.000000"]
+    assert lines[-1].split() == ["Total", "5", "1", "500", "80", "20", "0.875000"]
     assert max(map(len, lines)) <= 80
     assert len({len(line) for line in lines}) == 1
 
@@ -138,7 +140,8 @@ def test_big_numbers_and_long_names_are_whole(by: tuple[str, ...]) -> None:
         answer_tokens=123_456_789,
         cost=12_345.6789,
     )
-    lines = table(add_up([sums], by, date(2026, 1, 1), date(2026, 12, 31)), width=80).splitlines()
+    report = add_up([sums], by, date(2026, 1, 1), date(2026, 12, 31))
+    lines = table(report, width=80).splitlines()[2:]
     numbers = ["1,234,567", "0", "2,345,678,901", "1,234,567,890", "123,456,789", "12,345.6789"]
     assert lines[1].split()[-6:] == lines[-1].split()[-6:] == numbers
     assert len(by) > 1 or max(map(len, lines)) <= 80
@@ -147,6 +150,15 @@ def test_big_numbers_and_long_names_are_whole(by: tuple[str, ...]) -> None:
     for group, begin, end in zip(by, begins, ends, strict=False):
         folded = "".join(line[begin:end].strip() for line in lines[1:-1])
         assert folded == names.get(group, "2026-12-31")
+
+
+def test_only_names_that_have_to_be_folded_are() -> None:
+    """A short one leaves its room to a longer one."""
+    one = DaySum(day=date(2026, 1, 1), key_id="k", key="k", app="", model="Qwen3-VL-8B-Thinking")
+    report = add_up([one], ("key", "app", "model"), one.day, one.day)
+    assert "Qwen3-VL-8B-Thinking" in table(report, width=80)
+    assert "Qwen3-VL-8B-Thinking" not in table(report, width=70)
+    assert all(len(line) <= 70 for line in table(report, width=70).splitlines())
 
 
 @pytest.mark.usefixtures("now")

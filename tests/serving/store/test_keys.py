@@ -34,6 +34,14 @@ def _store(engine: sa.Engine, clock: Clock) -> KeyStore:
     return KeyStore(engine, clock)
 
 
+def test_reading_waits_for_no_writer(store: KeyStore, engine: sa.Engine) -> None:
+    """Keys are read, and a gateway starts, while another one enters usage or makes a key."""
+    key = store.create(KeyTerms(name="alice")).key
+    with engine.begin() as writer:
+        writer.execute(sa.update(api_keys).values(owner="bob"))
+        assert store.list() == (store.find("alice"),) == (key,)
+
+
 def test_a_key_comes_back_as_it_was_made(store: KeyStore, clock: Clock) -> None:
     """Every term is kept, at the largest value it takes."""
     terms = KeyTerms(

@@ -11,33 +11,19 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
-from serving.gateway.key_terms import KeyTerms
 from serving.gateway.period import FIRST_DAY
 from serving.gateway.record import OUTCOMES, Record
 from serving.gateway.timeline import Stage
-from serving.store import migrations, usage
+from serving.store import usage
 from serving.store.address import Address
 from serving.store.database import open_store, read_only
-from serving.store.keys import KeyStore
 from serving.store.usage import DaySum, MinuteSum, UsageStore
 from serving.store.usage_tables import MAX_CHARACTERS
 from tests.serving.usage_records import START, record
 
 TODAY, TOMORROW = date(2026, 11, 20), date(2026, 11, 21)
 DAY_SECONDS = 86_400
-KEY = {
-    "id": "key_a",
-    "name": "alice",
-    "owner": "",
-    "digest": bytes(32),
-    "models": "[]",
-    "priority": "normal",
-    "admin": False,
-    "created_at": 1.0,
-}
 TABLES = ("requests", "usage_days", "usage_minutes", "ledger_batches")
 
 
@@ -158,6 +144,15 @@ def test_each_key_day_model_and_app_has_its_sum(store: UsageStore) -> None:
     assert [d.day for d in store.days(TODAY, TOMORROW)][-1] == TOMORROW
     spent = [store.spent("key_a", TODAY), store.spent("key_a", TOMORROW), store.spent("no", TODAY)]
     assert spent == [31, 4, 0]
+
+
+def test_refusing_adds_no_rows(store: UsageStore, engine: sa.Engine) -> None:
+    """However many names a client has for itself, what is refused is one sum a key and day."""
+    refused = {"admitted": False, "outcome": "rate_limited"}
+    store.write("a", [record(number, app=f"app {number}", **refused) for number in range(9)])
+    (sums,) = store.days(TODAY, TODAY)
+    assert (sums.app, sums.refused) == ("", 9)
+    assert count(engine, "requests") == 0
 
 
 def test_minutes_come_in_order(store: UsageStore) -> None:
@@ -321,11 +316,11 @@ def test_two_may_delete_at_once(store: UsageStore, engine: sa.Engine) -> None:
     ids=["control", "surrogate", "other scripts", "long"],
 )
 def test_what_a_client_calls_itself_can_be_written(store: UsageStore, said: str, kept: str) -> None:
-    """Characters that a database does not take are left out, and a text has its length."""
-    store.write("a", [record(app=said, referer=said, user=said)])
-    found = store.find(["req_0"])
+    """Without what a database does not take, not too long, and it is looked for alike."""
+    store.write("a", [record(id=said, app=said, user=said)])
+    found = store.find([said])
     assert found is not None
-    assert (found.app, found.referer, found.user) == (kept, kept, kept)
+    assert (found.id, found.app, found.user) == (kept, kept, kept)
     assert [day.app for day in store.days(TODAY, TODAY)] == [kept]
 
 
@@ -354,36 +349,6 @@ def test_reading_holds_no_writer_up(store: UsageStore, engine: sa.Engine) -> Non
         reader.exec_driver_sql("SELECT * FROM usage_days").all()
         store.write("b", [record(cost=1)])
     assert store.spent("key_a", TODAY) == 2
-
-
-def test_an_older_stores_tables_are_brought_up(address: Address) -> None:
-    """From the version without usage, with a key in it: the key stays, and usage can be kept."""
-    engine = opened_at(address, "0002_leases")
-    key = sa.table("api_keys", *(sa.column(name) for name in KEY))
-    with engine.begin() as connection:
-        connection.execute(sa.insert(key).values(KEY))
-    engine.dispose()
-    engine = open_store(address)
-    keys = KeyStore(engine)
-    assert keys.find("alice").id == "key_a"
-    keys.create(KeyTerms(name="bob"))
-    store = UsageStore(engine)
-    store.write("a", [record()])
-    assert store.find(["req_0"]) == record()
-    engine.dispose()
-
-
-def opened_at(address: Address, revision: str) -> sa.Engine:
-    """Return a store as an older version has left it."""
-    place = f"sqlite:///{address.path}" if address.path else address.place
-    engine = sa.create_engine(place)
-    config = Config()
-    config.set_main_option("script_location", str(migrations.FOLDER))
-    config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    return engine
 
 
 def test_a_store_at_its_newest_is_opened_while_another_writes(address: Address) -> None:
