@@ -96,6 +96,7 @@ class FakeEngine:
         self.deaf = False  # its pages are asked for and never come
         self.kv_cache_tokens: int | None = None  # what its metrics say, if anything
         self.model = MODEL
+        self.version = "0.32.0"
         self._scripts: deque[Script] = deque()
         self._loop_factory = loop
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,7 +189,12 @@ class FakeEngine:
     async def _page(self, wire: Wire) -> None:
         while self.deaf:  # noqa: ASYNC110  # it is set in another thread
             await asyncio.sleep(0.05)
-        pages = {"/health": "", "/metrics": self._metrics_page(), "/v1/models": self._models_page()}
+        pages = {
+            "/health": "",
+            "/metrics": self._metrics_page(),
+            "/v1/models": self._models_page(),
+            "/version": json.dumps({"version": self.version}),
+        }
         page = pages.get(wire.request.path, "")
         status = 200 if wire.request.path in pages else 404
         await wire.head(status, "text/plain", len(page))

@@ -122,6 +122,7 @@ class Admission:
                 self._learn(exchange, entry.work)
             except Overloaded as error:
                 # The engine's queue is full although ours was not: others use it, too.
+                self._metrics.refusals.labels(error.code).inc()
                 error.retry_after_seconds = self._line.retry_seconds(entry.flow)
                 raise
             finally:

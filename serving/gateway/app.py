@@ -17,7 +17,7 @@ from serving.gateway.drain import Drain, Phase, Report
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.errors import CutOff, ShuttingDown
 from serving.gateway.exchange import Common, Exchange, Receive, Scope, Send
-from serving.gateway.head import check_head
+from serving.gateway.head import check_head, check_host
 from serving.gateway.keys import load_keys
 from serving.gateway.ledger import Ledger
 from serving.gateway.media import MediaFetcher
@@ -211,6 +211,8 @@ class Gateway:
         exchange.envelope = route.envelope or exchange.envelope
         check_head(scope)
         check_method(route, exchange.method)
+        if not self._keys.needed:
+            check_host(exchange.headers)
         if self._drain.phase(_now()) in {Phase.REFUSING, Phase.CUTTING}:
             raise ShuttingDown(
                 "The server is shutting down. Please try again.",
@@ -236,6 +238,7 @@ class Gateway:
                 logger.info("another engine answers: the drain is over")
             phase = self._drain.phase(now)
             self._metrics.state.set_phase(phase)
+            self._metrics.state.drain_used.set(self._drain.used(now) if self._running else 0)
             if phase is Phase.CUTTING:
                 self.cut_off()
 

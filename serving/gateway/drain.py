@@ -74,6 +74,12 @@ class Drain:
             return Phase.LEAVING
         return Phase.REFUSING if now < self._refuses_at + self._limit else Phase.CUTTING
 
+    def used(self, now: float) -> float:
+        """Return which share of its limit the drain has used."""
+        if self._refuses_at is None or now < self._refuses_at:
+            return 0.0
+        return min(1.0, (now - self._refuses_at) / self._limit) if self._limit else 1.0
+
     def report(self, now: float, requests: int) -> Report:
         """Tell where the drain is with so many requests running."""
         phase = self.phase(now)

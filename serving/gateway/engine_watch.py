@@ -144,7 +144,7 @@ class EngineWatch:
         self._state.asked(_now())
         try:
             if was_ready or await self._is_promised_model():
-                if self.engine_version is None:
+                if not was_ready:
                     self.engine_version = await self._read_version()
                 status, body, _ = await self._engine.get("/metrics")
                 self._read(status, body)

@@ -23,7 +23,8 @@ GatewayError
   ShuttingDown          503
     CutOff              503  in the middle of an answer
   EngineTimeout         504  names the phase
-  DeadlineExceeded      504  the request's own deadline
+  DeadlineExceeded      504  the server's deadline for any request
+    ClientDeadline      504  the client's own
 ClientLost              nobody is left to answer
 """
 
@@ -264,6 +265,12 @@ class DeadlineExceeded(GatewayError):
     type = "server_error"
     code = "deadline_exceeded"
     outcome = "timeout"
+
+
+class ClientDeadline(DeadlineExceeded):
+    """The client itself would wait no longer: no failure of the server's."""
+
+    outcome = "client_deadline"
 
 
 class ClientLost(Exception):

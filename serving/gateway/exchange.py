@@ -19,6 +19,7 @@ from serving.gateway.errors import (
     BadRequest,
     BodyTooLarge,
     BodyTooSlow,
+    ClientDeadline,
     ClientLost,
     DeadlineExceeded,
     EngineFailed,
@@ -150,7 +151,7 @@ class Exchange:
 
     def limit_time(self) -> None:
         """Set the deadline, the server's or the client's own; raises BadRequest."""
-        limit = self._gateway.max_request_seconds
+        limit, error = self._gateway.max_request_seconds, DeadlineExceeded
         asked = self.headers.get(TIMEOUT_HEADER)
         if asked is not None:
             if not SECONDS.fullmatch(asked) or not float(asked):
@@ -159,11 +160,12 @@ class Exchange:
                     "leave it out.",
                     code="invalid_value",
                 )
-            limit = float(asked) if limit is None else min(limit, float(asked))
+            if limit is None or float(asked) < limit:
+                limit, error = float(asked), ClientDeadline
         if limit is not None:
             self.interruption.limit(
                 limit,
-                lambda: DeadlineExceeded(
+                lambda: error(
                     f"The answer was not finished within {limit:g} seconds, the request's deadline."
                 ),
             )

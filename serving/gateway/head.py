@@ -1,13 +1,17 @@
 """What the head of a request may hold: its limits, and no shape that can be read two ways."""
 
+import ipaddress
+import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
-from serving.gateway.errors import BadRequest, HeadTooLarge, TargetTooLong
+from serving.gateway.errors import BadRequest, Forbidden, HeadTooLarge, TargetTooLong
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 100
 MAX_TARGET_BYTES: Final = 8192
+PORT: Final = re.compile(r":\d*$")
 # Whoever reads the first of two and whoever reads the last see different requests.
 SINGLE: Final = frozenset(
     {
@@ -44,6 +48,22 @@ def check_head(scope: Any) -> None:
         raise malformed("The header Host is missing; HTTP/1.1 needs it.")
 
 
+def check_host(headers: Mapping[bytes, bytes]) -> None:
+    """Raise Forbidden for a name of the public DNS, where nobody needs a key.
+
+    A web page whose own name is made to lead to this machine (DNS rebinding) would else ask what
+    its visitor may ask. Addresses, `localhost` and names without a dot cannot be such.
+    """
+    name = headers.get(b"host", b"").decode("latin-1")
+    host = name.rpartition(":")[0] if PORT.search(name) else name
+    if "." not in host.rstrip(".") or host.endswith(".localhost") or _is_address(host):
+        return
+    raise Forbidden(
+        "This server needs no key, and so it answers only to localhost and addresses, not to a "
+        "name with a dot. Ask it by 127.0.0.1, or have its operator run `serving keys create`."
+    )
+
+
 def head_too_large() -> HeadTooLarge:
     """Return the error for more headers than the limits."""
     return HeadTooLarge(
@@ -66,3 +86,11 @@ def _check_single(headers: list[tuple[bytes, bytes]]) -> None:
     coding = next((value for name, value in headers if name == b"transfer-encoding"), b"chunked")
     if coding.strip().lower() != b"chunked":
         raise malformed("The header transfer-encoding is other than chunked.")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Protocol
+from typing import Final, Protocol
 
 from serving.catalogue import Price
 from serving.gateway.answer import Usage
 from serving.gateway.attribution import app_of
 from serving.gateway.metrics.inter_token import InterTokenTimes
 from serving.gateway.pricing import cost_of
-from serving.gateway.record import Record
+from serving.gateway.record import Record, Verdict
 from serving.gateway.stream import Seen
 from serving.gateway.timeline import BEFORE_FIRST_TOKEN, Stage, Timeline
+
+# What the server failed to finish, or refused, costs nothing.
+PAYS: Final[frozenset[Verdict]] = frozenset(["ok", "cancelled"])
 
 
 class Asked(Protocol):
@@ -94,6 +97,8 @@ class Journal:
         record.finish_reason, record.events = seen.finish_reason, seen.events
         if record.admitted:
             self._count()
+        if record.verdict in PAYS:
+            record.cost = cost_of(record.prompt_tokens, record.output_tokens, self.price)
         record.stages = self.timeline.seconds
         return record
 
@@ -113,7 +118,7 @@ class Journal:
     def _count(self) -> None:
         """Take the engine's count, or an estimate where a client left before there was one.
 
-        A stream's event is one token. What the server failed to finish costs nothing.
+        A stream's event is one token.
         """
         record, usage = self.record, self.seen.usage
         if usage is not None:
@@ -124,8 +129,7 @@ class Journal:
             thought = self._thought_events if self._answers else self._events
             record.prompt_tokens = self.likely_prompt_tokens
             record.reasoning_tokens = thought if self.seen.reasoning else 0
-            record.answer_tokens = self._events - record.reasoning_tokens
-            record.cost = cost_of(record.prompt_tokens, record.output_tokens, self.price)
+            record.answer_tokens = self._events - thought if self._answers else 0
             record.estimated = True
         # The tag that ends a thought is counted with the answer, which then is more than that.
         unanswered = record.reasoning_tokens > 0 and record.answer_tokens <= 1

@@ -88,7 +88,6 @@ class KeyTerms(Group):
         ge=0.01,
         le=10**9,
         strict=True,
-        allow_inf_nan=False,
         description="USD that its requests may cost in each period, 0.01 to 1,000,000,000",
     )
     budget_period: Period | None = Field(

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from serving.gateway.base64_text import NotBase64, decoded_bytes, encode_base64, heads, plain_base64
 from serving.gateway.body import Piece
 from serving.gateway.download import Downloader
+from serving.gateway.errors import GatewayError
 from serving.gateway.inspection.finding import Refused
 from serving.gateway.inspection.pool import InspectionPool
 from serving.gateway.media_kind import PICTURE, VIDEO, Place
@@ -107,14 +108,17 @@ class MediaFetcher:
 
     @contextmanager
     def _counted(self, head: str, place: Place) -> Iterator[None]:
-        """Count an item by where it comes from and whether it is let through."""
+        """Count an item by where it comes from and whether it is let through.
+
+        One that is given up, since another was refused or the client has gone, is neither.
+        """
         source = "inline" if head[:5].lower() == "data:" else "url"
-        outcome = "refused"
         try:
             yield
-            outcome = "ok"
-        finally:
-            self._metrics.items.labels(place.kind.stem, source, outcome).inc()
+        except GatewayError:
+            self._metrics.items.labels(place.kind.stem, source, "refused").inc()
+            raise
+        self._metrics.items.labels(place.kind.stem, source, "ok").inc()
 
     async def _look(self, form: str, base64: Piece, place: Place) -> dict[str, float]:
         size = decoded_bytes(base64)

@@ -19,6 +19,7 @@ OUTCOMES: Final[dict[str, Verdict]] = {
     "rejected": "refused",
     "rate_limited": "refused",
     "client_gone": "cancelled",
+    "client_deadline": "cancelled",
     "reader_stalled": "cancelled",
     "internal_error": "failed",
     "engine_error": "failed",
@@ -104,7 +105,7 @@ class Record(msgspec.Struct, kw_only=True):
         }
 
     def count(self, usage: Usage) -> None:
-        """Take the engine's count over, and what it costs."""
+        """Take the engine's count over."""
         self.prompt_tokens = usage.prompt_tokens
         self.cached_tokens = usage.cached
         self.image_tokens = usage.media("image")
@@ -112,7 +113,6 @@ class Record(msgspec.Struct, kw_only=True):
         self.reasoning_tokens = usage.reasoning
         self.answer_tokens = max(0, usage.output - usage.reasoning)
         self.budget_hit = usage.reasoning_budget_hit
-        self.cost = usage.cost
 
 
 class Book(Protocol):

@@ -2,7 +2,7 @@
 
 Source of the names: https://github.com/open-telemetry/semantic-conventions-genai; what has none
 there is named `gateway.…`. Told are counts, times and the operator's own names; no text of a
-client's, neither of prompts and answers nor of headers.
+client's, neither of prompts and answers nor of headers, but the request's id, which it may choose.
 """
 
 from collections.abc import Mapping

@@ -22,8 +22,8 @@ MEMBER: Final = re.compile(
 MAX_MEMBERS: Final = 32
 
 SAMPLED: Final = 0x01
-# Besides, that the trace's id is random: true of ours, and to be passed on of a client's.
-KNOWN_FLAGS: Final = 0x03
+RANDOM: Final = 0x02  # the trace's id is
+KNOWN_FLAGS: Final = SAMPLED | RANDOM
 
 
 class TraceContext(NamedTuple):
@@ -34,8 +34,8 @@ class TraceContext(NamedTuple):
 
     @classmethod
     def of(cls, trace_id: str, span_id: str, *, sampled: bool) -> Self:
-        """Return the context of a span in a new trace; ids are hexadecimals, 32 and 16 of them."""
-        return cls(f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}")
+        """Return the context of a span in a new trace; ids are random, 32 and 16 hexadecimals."""
+        return cls(f"00-{trace_id}-{span_id}-{RANDOM | (SAMPLED * sampled):02x}")
 
     @property
     def trace_id(self) -> str:

@@ -109,6 +109,7 @@ def test_auto_leaves_model_and_profile_to_the_hardware() -> None:
         pytest.param("engine: {yarn_factor: 9}", {}, "less than or equal to 4", id="stretched"),
         pytest.param("", {"SERVING_GATEWAY__API_KEYS": "[1"}, "gateway.api_keys", id="not JSON"),
         pytest.param("models: {prompt_price: -1}", {}, "greater than or equal to 0", id="price"),
+        pytest.param("models: {prompt_price: .inf}", {}, "finite number", id="endless price"),
         pytest.param("models: {price_discount: 35}", {}, "less than or equal to 1", id="percent"),
         pytest.param("gateway: {max_videos: -1}", {}, "greater than or equal to 0", id="videos"),
         pytest.param("models: {price: 1}", {}, "Did you mean models.", id="no such price"),

@@ -76,7 +76,8 @@ def document(offer: Offer) -> Json:
                 "/v1 speaks OpenAI's dialect and refuses fields it does not know; /api/v1 speaks "
                 "OpenRouter's and ignores them. A field that is null counts as not sent. The "
                 "header X-Request-Timeout gives a request a deadline in seconds, at which it is "
-                "cancelled in the engine, too. After 429 and 503, wait as long as Retry-After says."
+                "cancelled in the engine, too; what came by then is paid for. After 429 and 503, "
+                "wait as long as Retry-After says."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -96,6 +96,7 @@ class RequestMetrics:
             buckets=buckets.STAGE,
             registry=registry,
         )
+        self._stages = {stage: self.stages.labels(stage.value) for stage in Stage}
         # Panel of thoughts.
         self.thinking = Histogram(
             "gateway_thinking_seconds",
@@ -165,7 +166,7 @@ class RequestMetrics:
         if record.first_answer_seconds is not None:
             self.first_answer_token.labels(record.route).observe(record.first_answer_seconds)
         for stage, seconds in record.stages.items():
-            self.stages.labels(stage.value).observe(seconds)
+            self._stages[stage].observe(seconds)
         if record.reasoning_tokens:
             self.thinking.observe(record.stages.get(Stage.THINKING, 0.0))
             self.thinking_tokens.observe(record.reasoning_tokens)

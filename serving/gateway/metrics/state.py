@@ -15,10 +15,17 @@ class StateMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         # Every dashboard: what runs here.
         self.build = Info("gateway_build", "What is served by which version", registry=registry)
-        # Alert on a drain cut short; panel of roll-outs.
+        # Panel of roll-outs.
         self.drain = Gauge(
             "gateway_drain_phase", "1 at the phase of the drain", ["phase"], registry=registry
         )
+        # Alert on a drain cut short: seen before the end, as what is counted at the end is not.
+        self.drain_used = Gauge(
+            "gateway_drain_used_ratio",
+            "Share of drain_seconds that is used while requests still run",
+            registry=registry,
+        )
+        # Runbook of a drain cut short, where the gateway outlives it.
         self.cut_off = Counter(
             "gateway_drain_cut_off_requests",
             "Requests that a drain's limit ended before their answer was whole",

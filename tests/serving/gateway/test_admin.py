@@ -1,6 +1,12 @@
 """The admin port before an engine that comes, goes and hangs."""
 
+import asyncio
+
 import pytest
+from prometheus_client import generate_latest
+
+from serving.gateway.admin import Admin
+from serving.gateway.metrics import GatewayMetrics
 
 
 def statuses(gateway) -> dict[str, int]:
@@ -53,6 +59,36 @@ def test_head_is_get_without_the_body(gateway, path):
     shown, head = gateway.admin(path), gateway.request("HEAD", path, admin=True)
     assert (head.status, head.body) == (shown.status, b"")
     assert head.headers["content-type"] == shown.headers["content-type"]
+
+
+def kinds(page: bytes) -> list[bytes]:
+    """Return the lines that say which metrics are on a page."""
+    return [line for line in bytes(page).splitlines() if line.startswith(b"# TYPE ")]
+
+
+def test_a_scrape_lets_streams_go_on():
+    """The page is written family by family; it is the library's own, without moments of making."""
+    metrics = GatewayMetrics()
+    metrics.requests.expect(["chat_completions"])
+    admin = Admin(None, None, metrics, lambda: None)
+    page, turns = bytearray(), 0
+
+    async def send(message):
+        page.extend(message.get("body", b""))
+
+    async def scraped():
+        nonlocal turns
+        scope = {"http_version": "1.0", "method": "GET", "path": "/metrics", "headers": []}
+        scope |= {"raw_path": b"/metrics", "query_string": b""}
+        scrape = asyncio.create_task(admin(scope, None, send))
+        while not scrape.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(scraped())
+    types = kinds(generate_latest(metrics.registry))
+    assert kinds(page) == [line for line in types if b"_created " not in line]
+    assert turns >= len(kinds(page))
 
 
 def test_engine_metrics_are_relayed(engine, start_gateway):

@@ -256,10 +256,13 @@ def test_a_failed_request_gives_its_place_back(engine, start_gateway):
 
 def test_an_engine_that_is_full_is_told_as_429_with_a_time(engine, gateway):
     """vLLM says 503 without one: clients would not come back, and uptime would suffer."""
+    refusals = 'gateway_refusals_total{reason="engine_overloaded"}'
+    before = gateway.metric(refusals)
     engine.play(refusal(503, "The server is currently busy. Try again."))
     answer = gateway.chat()
     assert (answer.status, answer.error["code"]) == (429, "engine_overloaded")
     assert int(answer.headers["retry-after"]) >= 1
+    assert gateway.metric(refusals) == before + 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from serving.gateway.attribution import MAX_CHARACTERS, app_of, plain
         pytest.param({b"x-title": b" My app "}, ("My app", ""), id="a title"),
         pytest.param(
             {b"http-referer": b"https://shop.example/a?b"},
-            ("shop.example", "https://shop.example/a?b"),
+            ("shop.example", "https://shop.example/a"),
             id="an address alone",
         ),
         pytest.param(
@@ -22,8 +22,16 @@ from serving.gateway.attribution import MAX_CHARACTERS, app_of, plain
             ("App", "https://x.example/"),
             id="a browser's own header",
         ),
-        pytest.param({b"referer": b"https://[oops"}, ("", "https://[oops"), id="no address"),
+        pytest.param({b"referer": b"https://[oops"}, ("", ""), id="no address"),
+        pytest.param({b"referer": b"hello"}, ("", ""), id="no host"),
+        pytest.param(
+            {b"referer": b"https://me:secret@x.example:8443/a?token=1#part"},
+            ("x.example", "https://x.example:8443/a"),
+            id="what may be secret",
+        ),
         pytest.param({b"x-title": "Bücher".encode()}, ("Bücher", ""), id="UTF-8"),
+        pytest.param({b"x-title": "a\u202eb\u2066c".encode()}, ("abc", ""), id="turned around"),
+        pytest.param({b"x-title": "אבג".encode()}, ("אבג", ""), id="written from the right"),
     ],
 )
 def test_what_a_client_calls_itself(headers, expected):

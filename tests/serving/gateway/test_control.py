@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from serving.gateway.answer_headers import EVERYWHERE
 from serving.gateway.control import DRAIN, control_listener, control_path
 from serving.gateway.drain import Phase, Report
 from serving.options import EngineSettings, GatewaySettings, Settings, run_folder
-from tests.fake_engine import WAIT_SECONDS
+from tests.fake_engine import DONE, WAIT_SECONDS, delta_event, held, usage_event
 
 
 def settings(listen: str, control: Path | None = None) -> Settings:
@@ -97,3 +99,19 @@ def test_a_drain_is_told_line_by_line(start_fast):
     assert [report.is_over for report in reports] == [False] * (len(reports) - 1) + [True]
     assert (reports[-1].phase, reports[-1].requests) == (Phase.REFUSING, 0)
     assert gateway.chat().error["code"] == "shutting_down"
+
+
+def test_a_drain_tells_how_near_its_limit_it_is(engine, start_gateway, wait_for):
+    """As long as a request runs: whoever scrapes it sees it before the process ends."""
+    gateway = start_gateway(drain_grace_seconds=0, drain_seconds=600)
+    gateway.wait_ready()
+    go = threading.Event()
+    engine.play(held([delta_event(content="a")], go, [usage_event(), DONE]))
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(gateway.chat, stream=True)
+        wait_for(lambda: gateway.metric("gateway_requests_running") == 1)
+        assert gateway.metric("gateway_drain_used_ratio") == 0
+        pool.submit(ask, gateway, "POST", DRAIN)
+        wait_for(lambda: 0 < gateway.metric("gateway_drain_used_ratio") < 1)
+        go.set()
+    wait_for(lambda: gateway.metric("gateway_drain_used_ratio") == 0)

@@ -26,6 +26,22 @@ def test_phases_follow_the_clock(now, phase, seconds):
     assert drain.report(now, 3) == Report(phase, 3, 0, seconds)
 
 
+@pytest.mark.parametrize(("now", "used"), [(100, 0), (115, 0), (525, 0.5), (935, 1), (2000, 1)])
+def test_what_is_used_of_the_limit_counts_from_the_refusals(now, used):
+    """The grace is no part of it, and there is no more than all."""
+    drain = Drain(15, 820)
+    assert drain.used(now) == 0
+    drain.begin(100, FIRST)
+    assert drain.used(now) == used
+
+
+def test_a_limit_of_nothing_is_used_at_once():
+    """Nothing is divided by it."""
+    drain = Drain(15, 0)
+    drain.insist(100)
+    assert drain.used(100) == 1
+
+
 def test_a_second_drain_joins_the_first():
     """Nothing begins anew."""
     drain = Drain(15, 820)

@@ -45,6 +45,18 @@ def test_a_garbled_list_of_models_is_not_ready_and_not_the_end(engine, start_gat
     gateway.wait_ready()
 
 
+def test_an_engine_of_another_version_is_told(engine, start_gateway, wait_for):
+    """An engine is replaced while its gateway goes on."""
+    gateway = start_gateway()
+    gateway.wait_ready()
+    engine.stop()
+    gateway.wait_ready(False)
+    engine.version = "0.33.0"
+    engine.start()
+    wait_for(lambda: gateway.metric('gateway_build_info{vllm="0.33.0"}') == 1)
+    assert gateway.metric("gateway_build_info") == 1
+
+
 class Asked:
     """Requests that run at the same time, each in a thread."""
 

@@ -1,4 +1,4 @@
-"""The limits of a request's head, apart from any socket."""
+"""The limits of a request's head."""
 
 import pytest
 
@@ -45,3 +45,28 @@ def test_the_errors_say_what_to_do():
         check_head(scope(HOST, (b"a", b"b" * MAX_HEAD_BYTES)))
     with pytest.raises(BadRequest, match="Host is missing"):
         check_head(scope())
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("localhost", 200),
+        ("app.localhost:8000", 200),
+        ("gateway:8000", 200),
+        ("rebound.example", 403),
+        ("rebound.example:8000", 403),
+        ("rebound.example.", 403),
+        ("127.0.0.1.rebound.example", 403),
+    ],
+)
+def test_a_public_name_is_not_answered_where_nobody_needs_a_key(
+    engine, start_gateway, host, status
+):
+    """A page that made its own name lead here gets nothing; with keys the name does not matter."""
+    for path in ("/v1/models", "/"):
+        assert start_gateway().request("GET", path, headers={"Host": host}).status == status
+    closed = start_gateway(api_keys=["sk-one"])
+    headers = {"Host": host, "Authorization": "Bearer sk-one"}
+    assert closed.request("GET", "/v1/models", headers=headers).status == 200

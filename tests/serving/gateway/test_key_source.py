@@ -5,6 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ def status(gateway: Any, text: str | None) -> int:
     """Return what a request with this key is answered with."""
     headers = {} if text is None else {"authorization": f"Bearer {text}"}
     return gateway.request("GET", "/v1/models", headers=headers).status
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep the default store from everybody, also from those who read."""
+    other = sqlite3.connect(default_path(), isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    yield
+    other.close()
 
 
 def write(path: Path, **texts: str) -> None:
@@ -218,13 +229,20 @@ def test_a_locked_store_holds_up_nobody(start_gateway: Start, wait_for: Any) -> 
     engine.dispose()
     gateway = start_gateway()
     stale = 'gateway_key_source_stale{source="store"}'
-    other = sqlite3.connect(default_path(), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    wait_for(lambda: gateway.metric(stale) == 1)
-    assert (status(gateway, issued.text), status(gateway, None)) == (200, 401)
-    other.execute("ROLLBACK")
-    other.close()
+    with locked():
+        wait_for(lambda: gateway.metric(stale) == 1)
+        assert (status(gateway, issued.text), status(gateway, None)) == (200, 401)
     wait_for(lambda: gateway.metric(stale) == 0)
+
+
+def test_a_gateway_starts_while_another_program_writes(start_gateway: Start) -> None:
+    """Keys are read beside whoever writes to the file, and hold from the first request on."""
+    engine = open_store(Address.of(StoreSettings()))
+    issued: Issued = KeyStore(engine).create(KeyTerms(name="alice"))
+    with engine.begin():
+        gateway = start_gateway()
+        assert (status(gateway, issued.text), status(gateway, None)) == (200, 401)
+    engine.dispose()
 
 
 def test_a_lost_database_server_keeps_the_last_good_keys(
@@ -259,9 +277,6 @@ def test_a_gateway_ends_while_its_store_is_silent(
     KeyStore(engine).create(KeyTerms(name="alice"))
     engine.dispose()
     gateway = start_gateway()
-    other = sqlite3.connect(default_path(), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    wait_for(lambda: gateway.metric('gateway_key_source_stale{source="store"}') == 1)
-    gateway.end()
-    other.execute("ROLLBACK")
-    other.close()
+    with locked():
+        wait_for(lambda: gateway.metric('gateway_key_source_stale{source="store"}') == 1)
+        gateway.end()

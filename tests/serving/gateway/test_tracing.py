@@ -234,15 +234,16 @@ def test_no_text_of_a_client_is_in_a_span(
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.25, 1.0])
 def test_the_share_is_sampled_by_chance(share: float) -> None:
-    """Of 20,000 requests it is off by no more than six standard deviations."""
+    """Of 20,000 requests it is off by no more than six standard deviations; each id is random."""
     settings = Settings(
         gateway=GatewaySettings(otlp_traces_endpoint=ENDPOINT, traces_sample_rate=share)
     )
     tracer, many = Tracer(settings, GatewayMetrics().ledger), 20_000
     told = [tracer.begin([]).headers["traceparent"] for _ in range(many)]
-    sampled = sum(parent.endswith("-01") for parent in told)
+    sampled = sum(parent.endswith("-03") for parent in told)
 
     assert abs(sampled - share * many) <= 6 * (many * share * (1 - share)) ** 0.5
+    assert sampled + sum(parent.endswith("-02") for parent in told) == many
     assert len({parent[3:35] for parent in told}) == many
 
 

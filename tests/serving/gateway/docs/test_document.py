@@ -10,7 +10,6 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-import schemathesis
 from msgspec import inspect as mi
 
 import serving.gateway
@@ -29,6 +28,9 @@ from serving.gateway.reading import read_request
 from serving.gateway.refusal import VERDICTS
 from serving.gateway.routes import ROUTES, find_route
 from serving.options import GatewaySettings
+from tests.later import Later
+
+schemathesis = Later("schemathesis")
 
 GATEWAY = Path(serving.gateway.__file__).parent
 MEDIA_CODE = re.compile(r"[a-z_]*\{\}_[a-z_]+|[a-z_]+_\{\}[a-z_]*")

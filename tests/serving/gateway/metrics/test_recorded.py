@@ -43,6 +43,7 @@ def test_times_are_those_of_the_engine(engine, start_gateway, wait_for):
     gateway = start_gateway()
     names = {
         "first": "gateway_time_to_first_token_seconds_sum",
+        "first answer": "gateway_time_to_first_answer_token_seconds_sum",
         "thinking": "gateway_thinking_seconds_sum",
         "between": "gateway_inter_token_seconds_sum",
     }
@@ -58,6 +59,7 @@ def test_times_are_those_of_the_engine(engine, start_gateway, wait_for):
         head, *sent = [at for at, data in engine.last().sent if data][:5]
         truth = {
             "first": sent[0] - began,
+            "first answer": sent[2] - began,
             "thinking": sent[2] - sent[0],
             "between": sent[3] - sent[0],
         }
@@ -177,6 +179,17 @@ def test_media_are_counted(engine, start_gateway, wait_for):
         labels = f'kind="image",source="inline",outcome="{outcome}"'
         assert gateway.metric(f"gateway_media_items_total{{{labels}}}") == 1
     assert gateway.metric('gateway_media_check_seconds_count{kind="image"}') == 1
+
+
+def test_only_the_bad_picture_is_counted_as_refused(engine, start_gateway, wait_for):
+    """The good ones beside it, on their way when it ends the request, are not held against it."""
+    gateway = start_gateway()
+    pictures = [drawn("PNG")] * 3 + [b"no picture"]
+    urls = [f"data:image/png;base64,{base64.b64encode(data).decode()}" for data in pictures]
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    assert gateway.chat(messages=[{"role": "user", "content": parts}]).status == 400
+    finished(gateway, wait_for, 1)
+    assert gateway.metric('gateway_media_items_total{outcome="refused"}') == 1
 
 
 def test_the_engine_and_the_start_are_told(engine, start_gateway):
