@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -55,28 +57,35 @@ def _body(question: str, picture: str = "") -> Json:
 
 
 async def _ask(url: str, bodies: list[Json]) -> list[int]:
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS) as client:
         answers = [await client.post(CHAT, json=body) for body in bodies]
-        statuses = [answer.status_code for answer in answers]
-        refused = asyncio.Event()
-        burst = [asyncio.ensure_future(_hold(client, refused, statuses)) for _ in range(BURST)]
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await refused.wait()
-        for stream in burst:
-            stream.cancel()
-        await asyncio.gather(*burst, return_exceptions=True)
-        return statuses
+    statuses = [answer.status_code for answer in answers]
+    refused = asyncio.Event()
+    burst = [asyncio.ensure_future(_hold(url, refused, statuses)) for _ in range(BURST)]
+    async with asyncio.timeout(ANSWER_SECONDS):
+        await refused.wait()
+    for stream in burst:
+        stream.cancel()
+    await asyncio.gather(*burst, return_exceptions=True)
+    return statuses
 
 
-async def _hold(client: httpx.AsyncClient, refused: asyncio.Event, statuses: list[int]) -> None:
-    body = _body("Count aloud to 90.") | {"max_tokens": ENDLESS, "min_tokens": ENDLESS}
-    async with client.stream("POST", CHAT, json=body) as answer:
-        statuses.append(answer.status_code)
-        if answer.status_code != 200:
+async def _hold(url: str, refused: asyncio.Event, statuses: list[int]) -> None:
+    """Ask for an answer without end, in one write, and read it until cancelled."""
+    asked = _body("Count aloud to 90.") | {"max_tokens": ENDLESS, "min_tokens": ENDLESS}
+    body, place = json.dumps(asked).encode(), urlsplit(url)
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: {place.netloc}\r\ncontent-length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        writer.write(head.encode() + body)
+        status = int((await reader.readline()).split()[1])
+        statuses.append(status)
+        if status != 200:
             refused.set()
-        async for _ in answer.aiter_bytes():
+        while await reader.read(65536):
             pass
+    finally:
+        writer.close()
 
 
 @contextmanager
