@@ -1,14 +1,11 @@
 """Requests of every kind that the dashboards tell apart."""
 
-import asyncio
 import base64
 import http.server
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,19 +17,16 @@ CHAT = "/v1/chat/completions"
 SUM, COUNT = "What is 12 + 7?", "Count aloud to 12."
 # Longer than a block of the prefix cache, of which only whole ones are found again.
 LONG = COUNT * 40
-# More than run and wait at once: the profile of a CPU computes 32 and lets 64 wait.
-BURST = 130
-ENDLESS = 12_000
 
 
 def mixed_load(url: str, picture: bytes) -> list[int]:
     """Ask for streams and whole answers with and without pictures, and for what is refused.
 
-    Returns the statuses, at the end those of a burst whose clients leave as soon as one of them
-    was refused.
+    Returns the statuses.
     """
-    with served(picture) as address:
-        return asyncio.run(_ask(url, list(_kinds(picture, address))))
+    with served(picture) as address, httpx.Client(base_url=url, timeout=ANSWER_SECONDS) as client:
+        bodies = _kinds(picture, address)
+        return [client.post(CHAT, json=body).status_code for body in bodies]
 
 
 def _kinds(picture: bytes, address: str) -> Iterator[Json]:
@@ -54,38 +48,6 @@ def _body(question: str, picture: str = "") -> Json:
     if picture:
         content.insert(0, {"type": "image_url", "image_url": {"url": picture}})
     return {"messages": [{"role": "user", "content": content}], "max_tokens": 200, "stream": True}
-
-
-async def _ask(url: str, bodies: list[Json]) -> list[int]:
-    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS) as client:
-        answers = [await client.post(CHAT, json=body) for body in bodies]
-    statuses = [answer.status_code for answer in answers]
-    refused = asyncio.Event()
-    burst = [asyncio.ensure_future(_hold(url, refused, statuses)) for _ in range(BURST)]
-    async with asyncio.timeout(ANSWER_SECONDS):
-        await refused.wait()
-    for stream in burst:
-        stream.cancel()
-    await asyncio.gather(*burst, return_exceptions=True)
-    return statuses
-
-
-async def _hold(url: str, refused: asyncio.Event, statuses: list[int]) -> None:
-    """Ask for an answer without end, in one write, and read it until cancelled."""
-    asked = _body("Count aloud to 90.") | {"max_tokens": ENDLESS, "min_tokens": ENDLESS}
-    body, place = json.dumps(asked).encode(), urlsplit(url)
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: {place.netloc}\r\ncontent-length: {len(body)}\r\n\r\n"
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    try:
-        writer.write(head.encode() + body)
-        status = int((await reader.readline()).split()[1])
-        statuses.append(status)
-        if status != 200:
-            refused.set()
-        while await reader.read(65536):
-            pass
-    finally:
-        writer.close()
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def watched(endpoint: Endpoint, start_prometheus: Start, circle: DrawCircle) -> 
     ]
     server = start_prometheus(jobs, ALERTS)
     statuses = mixed_load(endpoint.url, picture)
-    assert {200, 400, 429} <= set(statuses), endpoint.words()
+    assert set(statuses) == {200, 400}, endpoint.words()
     _wait_for_scrape(server)
     mixed_load(endpoint.url, picture)
     _wait_for_scrape(server)
