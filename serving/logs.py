@@ -7,13 +7,16 @@ library's record only its template, since what fills it may be a client's text.
 import asyncio
 import json as encoder
 import logging
+import math
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
 
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 OWN = "serving"
+COMPLAINT_SECONDS = 60.0
 QUIET = ("uvicorn", "asyncio", "aiohttp", "alembic")
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,21 @@ def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
     """Log what asyncio found wrong; its own words hold reprs of what was worked on."""
     error = context.get("exception")
     logger.error("outside any request: %s", describe(error) if error else "no exception")
+
+
+class Complaints:
+    """Lets one complaint a minute through: what fails a thousand times a second is one line."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def due(self) -> bool:
+        """Tell whether to complain now; if so, the minute begins anew."""
+        now = time.monotonic()
+        if now - self._last < COMPLAINT_SECONDS:
+            return False
+        self._last = now
+        return True
 
 
 class Formatter(logging.Formatter):

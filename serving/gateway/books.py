@@ -1,19 +1,15 @@
 """The books that are kept of finished requests: none of them can make a request fail."""
 
 import logging
-import time
 from collections.abc import Iterable
-from typing import Final
 
 from prometheus_client import Counter
 
 from serving.gateway.record import Book, Record
-from serving.logs import describe
+from serving.logs import Complaints, describe
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("serving.gateway.access")
-
-COMPLAINT_SECONDS: Final = 60.0
 
 
 class AccessLog:
@@ -52,7 +48,7 @@ class Books:
         self._failures = failures
         for book in self._books:  # an alert sees a count rise only from one that was there
             failures.labels(book.name)
-        self._complained_at = -COMPLAINT_SECONDS
+        self._complaints = Complaints()
 
     def enter(self, record: Record, *own: Book) -> None:
         """Enter a finished request in each of them, and in those that are its own."""
@@ -61,13 +57,9 @@ class Books:
                 book.enter(record)
             except Exception as error:  # the border to the books: the request is over and well
                 self._failures.labels(book.name).inc()
-                self._complain(book.name, error)
-
-    def _complain(self, name: str, error: Exception) -> None:
-        now = time.monotonic()
-        if now - self._complained_at >= COMPLAINT_SECONDS:
-            self._complained_at = now
-            logger.error("a request could not be entered in the %s: %s", name, describe(error))
+                if self._complaints.due():
+                    said = describe(error)
+                    logger.error("a request could not be entered in the %s: %s", book.name, said)
 
 
 def _rounded(seconds: float | None) -> float | None:

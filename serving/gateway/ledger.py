@@ -17,7 +17,7 @@ from serving.gateway.backlog import Backlog
 from serving.gateway.errors import StoreUnavailable
 from serving.gateway.metrics.ledger import LedgerMetrics
 from serving.gateway.record import Record
-from serving.logs import describe
+from serving.logs import Complaints, describe
 from serving.options import StoreSettings
 from serving.store.address import Address
 from serving.store.daemon_thread import in_daemon_thread
@@ -37,7 +37,6 @@ CLOSE_SECONDS: Final = 10.0
 # At the end, for those who read or prune.
 LAST_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 3600.0
-COMPLAINT_SECONDS: Final = 60.0
 READ_SECONDS: Final = 5.0
 # So many read at once, the others in turn; while a store hangs no more threads wait for it.
 MAX_THREADS: Final = 8
@@ -64,7 +63,7 @@ class Ledger:
         self._closing = False
         self._failing = False
         self._complained = False
-        self._complained_at = -COMPLAINT_SECONDS
+        self._complaints = Complaints()
         self._dropped = 0
         metrics.unwritten.set_function(lambda: len(self._backlog))
         metrics.lag.set_function(lambda: self._backlog.lag_seconds(time.time()))
@@ -245,9 +244,8 @@ class Ledger:
 
     def _complain(self, why: str) -> None:
         """Log, at most once a minute, that the store is not well."""
-        now = time.monotonic()
-        if now - self._complained_at >= COMPLAINT_SECONDS:
-            self._complained, self._complained_at = True, now
+        if self._complaints.due():
+            self._complained = True
             logger.warning(
                 "the usage ledger's store fails; %d requests wait for it, %d are lost: %s",
                 len(self._backlog),

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,12 +14,12 @@ from prometheus_client import Counter
 from serving.gateway.record import Record
 from serving.gateway.spans import SpanMaker
 from serving.gateway.trace_context import Place
+from serving.logs import Complaints
 from serving.store.daemon_thread import in_daemon_thread
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING_SPANS: Final = 2048
-COMPLAINT_SECONDS: Final = 60.0
 CLOSE_SECONDS: Final = 1.5
 
 
@@ -71,14 +70,12 @@ class Losses:
 
     def __init__(self, dropped: Counter) -> None:
         self._dropped = dropped
-        self._complained_at = -COMPLAINT_SECONDS
+        self._complaints = Complaints()
 
     def add(self, count: int, reason: str) -> None:
         """Count so many."""
         self._dropped.inc(count)
-        now = time.monotonic()
-        if now - self._complained_at >= COMPLAINT_SECONDS:
-            self._complained_at = now
+        if self._complaints.due():
             logger.warning("%d spans are lost: %s (gateway.otlp_traces_endpoint)", count, reason)
 
 

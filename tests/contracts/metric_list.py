@@ -35,7 +35,7 @@ ROUTE: Final = ("other", *(route.name for route in (ROUTES | PAGES).values()))
 GENERATING: Final = tuple(route.name for route in ROUTES.values() if route.generates)
 # Labels whose values are all known; the others grow with keys, books and error codes.
 CLOSED: Final[dict[tuple[str, str], Collection[str]]] = {
-    ("gateway_requests_total", "outcome"): (*OUTCOMES, NEWS),
+    ("gateway_requests_total", "outcome"): tuple(OUTCOMES),
     ("gateway_requests_total", "finish_reason"): (*FINISH_REASONS, NEWS),
     ("gateway_requests_total", "route"): ROUTE,
     ("gateway_request_duration_seconds", "route"): ROUTE,

@@ -150,8 +150,7 @@ class RequestMetrics:
         """Take a finished request."""
         reason = record.finish_reason or "none"
         reason = reason if reason in FINISH_REASONS else NEWS
-        outcome = record.outcome if record.outcome in OUTCOMES else NEWS
-        self.finished.labels(record.route, outcome, reason).inc()
+        self.finished.labels(record.route, record.outcome, reason).inc()
         self.duration.labels(record.route).observe(record.duration_seconds)
         if not record.generates or not record.known:
             return

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from serving import logs
 from serving.gateway import ledger as module
 from serving.gateway.errors import StoreUnavailable
 from serving.gateway.record import Record
@@ -323,7 +324,7 @@ def test_the_log_is_told_once_a_minute(
                 enter(ledger, 1)
                 await until(lambda: ledger.metric("failures_total") >= 5)
                 assert len(complaints(caplog)) == 1
-                monkeypatch.setattr(module, "COMPLAINT_SECONDS", 0)
+                monkeypatch.setattr(logs, "COMPLAINT_SECONDS", 0)
                 await until(lambda: len(complaints(caplog)) >= 2)
 
     run(test)

@@ -163,7 +163,7 @@ def test_losses_are_said_again_after_a_minute(
     losses = Losses(GatewayMetrics().ledger.spans_dropped)
     heard = []
     for now in (1000.0, 1059.9, 1060.0, 1119.0, 1120.5):
-        monkeypatch.setattr(span_export.time, "monotonic", lambda now=now: now)
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         losses.add(1, "why")
         heard.append(len(caplog.records))
 
