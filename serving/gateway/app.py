@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from serving import __version__
 from serving.catalogue import ModelEntry
 from serving.gateway.admin import Admin
 from serving.gateway.admission import Admission, KeyLimits
 from serving.gateway.books import AccessLog, Books
+from serving.gateway.build import Build
 from serving.gateway.control import Control, control_path
 from serving.gateway.drain import Drain, Phase, Report
 from serving.gateway.engine_watch import EngineWatch
@@ -52,7 +52,8 @@ class Gateway:
         self._began = time.perf_counter()
         self._phases: set[str] = set()
         self._metrics = GatewayMetrics(self.settings.max_key_labels)
-        self._metrics.state.tell_build(__version__, entry.id)
+        build = Build.of(settings, entry)
+        self._metrics.state.tell_build(build)
         self._metrics.requests.expect(route.name for route in ROUTES.values() if route.generates)
         self._engine = Engine(settings.engine.listen, self.settings)
         self._media = MediaFetcher(self.settings, settings.engine, self._metrics.media)
@@ -60,10 +61,7 @@ class Gateway:
             self._engine, entry.id, self.settings.watchdog_seconds, self._engine_is_ready
         )
         self._limits = rate_limits(settings.store, self._metrics.state.rate_limit_leases_stale)
-        self._ledger = None
-        if settings.store.usage:
-            address = Address.of(settings.store)
-            self._ledger = Ledger(address, settings.store, self._metrics.ledger)
+        self._ledger = _ledger(settings, self._metrics)
         self._spending = Spending(
             self._ledger, settings.store, price=entry.price, metrics=self._metrics.ledger
         )
@@ -80,6 +78,7 @@ class Gateway:
         )
         self._served = ServedModel(
             entry=entry,
+            build=build,
             admission=Admission(
                 settings,
                 forecast=Forecast(thinks=entry.thinks),
@@ -158,9 +157,7 @@ class Gateway:
 
     def _engine_is_ready(self) -> None:
         self._metrics.engine.starts.inc()
-        self._metrics.state.tell_build(
-            __version__, self._served.entry.id, self._watch.engine_version or ""
-        )
+        self._metrics.state.tell_build(self._served.build, self._watch.engine_version or "")
         self._tell_startup("ready")
 
     def _tell_startup(self, phase: str) -> None:
@@ -241,6 +238,11 @@ class Gateway:
             self._metrics.state.drain_used.set(self._drain.used(now) if self._running else 0)
             if phase is Phase.CUTTING:
                 self.cut_off()
+
+
+def _ledger(settings: Settings, metrics: GatewayMetrics) -> Ledger | None:
+    store = settings.store
+    return Ledger(Address.of(store), store, metrics.ledger) if store.usage else None
 
 
 def _now() -> float:

@@ -15,6 +15,7 @@ from serving.gateway.api.keys import list_keys, show_key
 from serving.gateway.api.messages import count_tokens, messages
 from serving.gateway.api.models import list_models, show_model
 from serving.gateway.api.responses import responses
+from serving.gateway.api.version import show_version
 from serving.gateway.dialect import DIALECTS, OPENROUTER, Dialect, dialect_of
 from serving.gateway.docs.endpoint import show_document, show_page
 from serving.gateway.envelope import Envelope
@@ -65,6 +66,7 @@ PAGES: Final = {
     "/docs": Route("docs", "GET", show_page, needs_key=False),
     "/openapi.json": Route("openapi", "GET", show_document, needs_key=False),
     "/": Route("page", "GET", page.show_page, needs_key=False),
+    "/version": Route("version", "GET", show_version),
     "/page/engine": Route("page", "GET", page.show_engine, needs_key=False),
     "/page/performance": Route("page", "GET", fragments.show_performance),
     "/page/usage": Route("page", "GET", fragments.show_usage),

@@ -6,6 +6,7 @@ from typing import Final
 from serving.catalogue import ModelEntry
 from serving.gateway.admission import Admission
 from serving.gateway.body import Body
+from serving.gateway.build import Build
 from serving.gateway.engine_watch import EngineWatch
 from serving.gateway.errors import Forbidden, NotFound
 from serving.gateway.exchange import Exchange
@@ -26,6 +27,7 @@ class ServedModel:
     """What every endpoint needs to serve a request."""
 
     entry: ModelEntry
+    build: Build
     limits: GatewaySettings
     watch: EngineWatch
     admission: Admission

@@ -155,6 +155,9 @@ class GatewaySettings(Group):
         default=None,
         description="Folder of the last score.json and load.json; by default the state folder",
     )
+    image: Text | None = Field(
+        default=None, description="Container image that serves here, as /version and metrics tell"
+    )
     max_key_labels: int = Field(
         default=200, ge=0, description="Keys that metrics name; the rest is told as `other`"
     )

@@ -16,12 +16,15 @@ from prometheus_client.metrics import MetricWrapperBase
 
 sys.path.append(str(Path(__file__).parents[2]))
 
+from serving.catalogue import entry_for
+from serving.gateway.build import Build
 from serving.gateway.drain import Phase
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.metrics.requests import FINISH_REASONS, NEWS
 from serving.gateway.record import OUTCOMES, Record
 from serving.gateway.routes import PAGES, ROUTES
 from serving.gateway.timeline import Stage
+from serving.options import Settings
 
 DATA: Final = Path(__file__).parent / "data"
 GATEWAY_LIST: Final = DATA / "gateway_metrics.txt"
@@ -100,7 +103,7 @@ def write(metrics: Collection[Metric]) -> str:
 def gateway_metrics() -> list[Metric]:
     """Return every metric of the gateway's own registry."""
     metrics = GatewayMetrics()
-    metrics.state.tell_build("", "")
+    metrics.state.tell_build(Build.of(Settings(), entry_for("tiny")))
     registry = metrics.registry
     return [
         Metric(name, kind, {label: closed_values(name, label) for label in labels})

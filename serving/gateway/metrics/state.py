@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 
+from serving.gateway.build import Build
 from serving.gateway.drain import Phase
 
 
@@ -64,9 +65,10 @@ class StateMetrics:
         self.tasks.set_function(_count_tasks)
         self.set_phase(Phase.SERVING)
 
-    def tell_build(self, version: str, model: str, vllm: str = "") -> None:
+    def tell_build(self, build: Build, vllm: str = "") -> None:
         """Say what runs here; vLLM's version is known once it answers."""
-        self.build.info({"version": version, "model": model, "vllm": vllm})
+        told = {"version": build.serving, "model": build.model, "settings": build.settings}
+        self.build.info(told | {"image": build.image or "", "vllm": vllm})
 
     def set_phase(self, phase: Phase) -> None:
         """Mark the drain's phase."""
