@@ -8,11 +8,13 @@ URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
 REPORTS ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/qwen3-vl-serving
 # Node.js from elsewhere brings npm along, and Debian's would not install beside it.
 DEB_PACKAGES = git make curl python3-venv postgresql openssl prometheus chromium $(if $(shell command -v npm),,nodejs npm)
+# What `make load` hands on, where it is given on the command line.
+LOAD := SCENARIO RATE USERS DURATION DRAIN SLO KEY_FILE SEED MAX_USD MAX_REQUESTS WORKERS METRICS OUT
 # Files beside each other, the tests of one in one process: they share gateways. The fuzzer's
 # plugin serves tests/engine alone and costs every process a second.
 NO_ENGINE := --ignore=tests/engine --ignore=tests/prove -n auto --dist loadfile -p no:schemathesis
 
-.PHONY: help serve doctor score verify load check test chaos prove format train contracts clean ci-deps
+.PHONY: help serve doctor score verify load bench-gpu check test chaos prove format train contracts clean ci-deps
 .PHONY: setup setup-dev setup-check setup-prove
 
 help: ## Show this page.
@@ -35,8 +37,12 @@ score: setup ## Examine the running endpoint: share of right answers for each ta
 verify: setup ## Check the running endpoint from outside: 61 questions with known answers.
 	@$(BIN)/python -m serving verify $(URL) $(ARGS)
 
-load: setup-dev ## Put 30 seconds of mixed load on the running endpoint.
-	@$(BIN)/python -m loadtests $(URL) --report $(REPORTS)/load.json $(ARGS)
+load: setup-dev ## Load the running endpoint, judge it, write the report.
+	@$(BIN)/python -m loadtests run $(URL) $(foreach name,$(LOAD),$(if \
+	  $(filter command,$(origin $(name))),--$(name) '$($(name))')) --report $(REPORTS)/load.json $(ARGS)
+
+bench-gpu: setup-dev ## Measure the curve of this machine's GPU in 25 steps; goes on where it stopped.
+	@$(BIN)/python -m deploy.benchmarks.gpu_curve $(ARGS)
 
 check: setup-check ## Lint, types, unit, property and contract tests; no engine.
 	$(BIN)/ruff check .
@@ -80,11 +86,5 @@ ci-deps: ## Install the system packages that the tests need (root, Debian).
 setup:
 	@$(PYTHON) deploy/setup.py engine
 
-setup-dev:
-	@$(PYTHON) deploy/setup.py dev
-
-setup-check:
-	@$(PYTHON) deploy/setup.py check
-
-setup-prove:
-	@$(PYTHON) deploy/setup.py prove
+setup-dev setup-check setup-prove: setup-%:
+	@$(PYTHON) deploy/setup.py $*

@@ -1,146 +1,209 @@
-"""Command line: check the endpoint, run a scenario against it, write and print what it showed."""
+"""The command line of the load tests."""
 
-import argparse
-import json
+import shutil
 import sys
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from loadtests import users
-from loadtests.client import Limits
-from loadtests.endpoint import parse_url
+import typer
+
 from loadtests.failure import LoadError
-from loadtests.probe import Served, probe
-from loadtests.provenance import surroundings
-from loadtests.records import Record, record_file
-from loadtests.report import as_json, table
-from loadtests.scenario import Scenario
-from loadtests.scenarios import mixed
-from loadtests.summary import summarise
-from loadtests.workloads import requests
+from loadtests.options import Options
+from loadtests.shapes import Arrivals
+from loadtests.verdict import Exit, exit_code, in_cluster
 
 RESULTS = Path(__file__).parent / "results"
-MAX_USERS = 1000
-MAX_DURATION_SECONDS = 3600.0
-EXIT_FAILURES, EXIT_NO_LOAD, EXIT_INTERRUPTED = 1, 2, 130
+COMMAND = ["python", "-m", "loadtests"]
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a run, as `run` left it.")]
+
+app = typer.Typer(
+    help="Measure a running chat endpoint from outside, as its users see it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # `make load` hands its variables on as they are called there: RATE, MAX_USD.
+    context_settings={"token_normalize_func": lambda name: name.lower().replace("_", "-")},
+)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Return 0 where every request was answered, 1 where some failed, 2 where no load was run."""
-    options = _parser().parse_args(arguments)
+@app.command()
+def run(  # noqa: PLR0913 - each is an option of the command line
+    url: Annotated[str, typer.Argument(help="Base URL, such as http://127.0.0.1:8000")],
+    *,
+    scenario: Annotated[
+        str, typer.Option(help="What is asked: a name, or a JSONL file.")
+    ] = "mixed",
+    rate: Annotated[
+        str | None, typer.Option(help="Requests a second: one, or steps 1,2,4.")
+    ] = None,
+    users: Annotated[str | None, typer.Option(help="Requests in flight: one, or 1,2,4.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds of each step.")] = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="Look for the highest load that meets the objectives.")
+    ] = False,
+    arrivals: Annotated[Arrivals, typer.Option(help="How a rate's requests follow each other.")] = (
+        Arrivals.POISSON
+    ),
+    drain: Annotated[float, typer.Option(help="Seconds to wait for what still runs.")] = 120.0,
+    slo: Annotated[str, typer.Option(help="Objectives: default, hosted, or a file.")] = "default",
+    key_file: Annotated[Path | None, typer.Option(help="File with the API key.")] = None,
+    model: Annotated[str | None, typer.Option(help="By default the endpoint's first.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Other requests, the same for a seed.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost.")] = None,
+    max_requests: Annotated[int | None, typer.Option(help="Most that the run may ask.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that load; 0 is this one.")] = 0,
+    bind: Annotated[
+        str | None, typer.Option(help="HOST:PORT where that many workers come from elsewhere.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Pages of metrics to watch, or none; here port 9000.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = RESULTS,
+    report: Annotated[Path | None, typer.Option(help="File for a copy of the summary.")] = None,
+    thought_tokens: Annotated[int | None, typer.Option(help="Fixed length of thoughts.")] = None,
+    answer_tokens: Annotated[int | None, typer.Option(help="Fixed length of answers.")] = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Mark the answers as those of made-up weights.")
+    ] = False,
+) -> None:
+    """Load an endpoint, judge what it showed, and leave a folder with the report.
+
+    Exit code: 0 the objectives are met, 1 missed, 2 no load was run, 3 the measurement is INVALID,
+    4 the run is partial, 5 too few requests to decide, 130 interrupted.
+    """
+
+    options = Options(**locals())  # each option here is a field there
+    _end(lambda: _measure(options))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write a run's page anew and print its table."""
+    from loadtests.report import table, write_report  # noqa: PLC0415 - each loads what it needs
+    from loadtests.report.folder import SUMMARY  # noqa: PLC0415
+    from loadtests.result import read_summary  # noqa: PLC0415
+
+    def write() -> int:
+        sys.stdout.write(table(read_summary(folder / SUMMARY)))
+        _print(write_report(folder))
+        return Exit.MET
+
+    _end(write)
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(help="Folder of a run, or several: A,B,C.")],
+    after: Annotated[str, typer.Argument(help="Folder of the other run, or several.")],
+) -> None:
+    """Say what has changed from one side to the other, and what is noise."""
+    from loadtests.statistics.compare import compare as compared  # noqa: PLC0415
+    from loadtests.statistics.sides import read_side  # noqa: PLC0415
+
+    def tell() -> int:
+        sides = (read_side([Path(one) for one in side.split(",")]) for side in (before, after))
+        _print(compared(*sides).text())
+        return Exit.MET
+
+    _end(tell)
+
+
+@app.command()
+def gate(
+    folder: Folder,
+    *,
+    baseline: Annotated[str | None, typer.Option(help="Runs that were good: A,B,C.")] = None,
+    max_regression: Annotated[float, typer.Option(help="How much worse is broken.")] = 0.05,
+) -> None:
+    """Exit with another code than 0 where an objective is missed or a bound is broken."""
+    from loadtests.statistics.gate import gate as hold  # noqa: PLC0415
+    from loadtests.statistics.sides import read_side  # noqa: PLC0415
+
+    def judge() -> int:
+        good = read_side([Path(one) for one in baseline.split(",")]) if baseline else []
+        [result] = read_side([folder])
+        found = hold(result, good, max_regression=max_regression)
+        _print(found.text())
+        return found.exit_code
+
+    _end(judge)
+
+
+@app.command()
+def worker(
+    master_host: Annotated[str, typer.Option(help="Where `run --bind` waits.")],
+    master_port: Annotated[int, typer.Option(help="Its port.")],
+) -> None:
+    """Load for a master on this or another machine; the key comes by standard input."""
+    from loadtests.swarm.swarm import work  # noqa: PLC0415 - importing Locust patches the process
+
+    key = sys.stdin.readline().strip() or None
+
+    def serve() -> int:
+        work(master_host, master_port, key)
+        return Exit.MET
+
+    _end(serve)
+
+
+@app.command()
+def scenarios() -> None:
+    """List what can be asked."""
+    from loadtests.scenarios import scenario_table  # noqa: PLC0415
+
+    _print(scenario_table())
+
+
+def _measure(options: Options) -> int:
+    """Run a load and print its end; the page's path is the last line."""
+    # Importing Locust patches the whole process.
+    from loadtests import run as running  # noqa: PLC0415
+    from loadtests.report import progress_line, table  # noqa: PLC0415
+    from loadtests.report.folder import new_folder  # noqa: PLC0415
+
+    prepared = running.prepare(options, COMMAND + sys.argv[1:], _say)
+    folder = new_folder(options.out, prepared.told)
+    summary = running.play(prepared, folder, lambda at: _say_over(progress_line(at)))
+    page = running.leave(folder, summary, options.report)
+    sys.stdout.write(f"\n{table(summary)}")
+    if summary.verdict.measurement == "INVALID":
+        _print(f"Run it beside the endpoint instead:\n  {in_cluster(options)}")
+    _print(page)
+    return exit_code(summary)
+
+
+def _end(work: Callable[[], int]) -> None:
+    """Do it and end the program with its code; what the user can mend is one sentence."""
     try:
-        return _measure(options)
+        code = work()
     except LoadError as error:
         sys.stderr.write(f"No load was run: {error}\n")
+        code = Exit.NO_LOAD
     except OSError as error:
-        sys.stderr.write(f"The results cannot be written: {error}. Give another folder by --out.\n")
+        sys.stderr.write(f"The results cannot be read or written: {error}.\n")
+        code = Exit.NO_LOAD
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted before the load began.\n")
-        return EXIT_INTERRUPTED
-    return EXIT_NO_LOAD
-
-
-def _measure(options: argparse.Namespace) -> int:
-    scenario = _scenario(options)
-    endpoint, limits = parse_url(options.url, _key(options.key_file)), Limits()
-    served = probe(endpoint, options.model, limits)
-    run = _run(scenario, endpoint.url, served)
-    drawn = islice(requests(scenario.seed, scenario.mix, served.model_asked), scenario.max_requests)
-    records: list[Record] = []
-    path = _results_file(options.out, run)
-    _say(f"{served.model_served} answers; {scenario.users} users ask for {options.duration:g} s.")
-    with record_file(path, run) as file:
-
-        def keep(line: Record) -> None:
-            records.append(line)
-            file.write(line)
-
-        phase = users.run(scenario, users.Load(endpoint, drawn, keep, limits), _say)
-    summary = summarise(records, phase)
-    result = json.dumps({"run": run, "summary": as_json(summary)}, indent=2) + "\n"
-    path.with_suffix(".summary.json").write_text(result, encoding="utf-8")
-    if options.report:
-        options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(result, encoding="utf-8")
-    sys.stdout.write(f"\n{table(summary, run)}records: {path}\n")
-    if phase.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_FAILURES if summary.failed else 0
-
-
-def _scenario(options: argparse.Namespace) -> Scenario:
-    """Return the scenario with the command line's changes; raises LoadError."""
-    base = mixed.SCENARIO
-    if not 1 <= options.users <= MAX_USERS:
-        raise LoadError(f"--users is {options.users}: give 1 to {MAX_USERS}.")
-    if not base.warmup_seconds < options.duration <= MAX_DURATION_SECONDS:
-        raise LoadError(
-            f"--duration is {options.duration:g}: give more than the {base.warmup_seconds:g} s "
-            f"of warm-up and at most {MAX_DURATION_SECONDS:g} s."
-        )
-    return replace(base, users=options.users, duration_seconds=options.duration, seed=options.seed)
-
-
-def _run(scenario: Scenario, url: str, served: Served) -> dict[str, Any]:
-    """Say which run this is, for both files and the table."""
-    return {
-        "scenario": scenario.name,
-        "seed": scenario.seed,
-        "duration_seconds": scenario.duration_seconds,
-        "warmup_seconds": scenario.warmup_seconds,
-        "drain_seconds": scenario.drain_seconds,
-        "users": scenario.users,
-        "mix": {workload.__name__: weight for workload, weight in scenario.mix.items()},
-        "url": url,
-        "model_asked": served.model_asked,
-        "model_served": served.model_served,
-        "vllm_version": served.vllm_version,
-        **surroundings(),
-    }
-
-
-def _key(path: Path | None) -> str | None:
-    """Read the key from the first line of a file; raises LoadError."""
-    if path is None:
-        return None
-    try:
-        lines = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"--key-file {path} cannot be read: {error}.") from None
-    if not lines:
-        raise LoadError(f"--key-file {path} is empty.")
-    return lines[0]
-
-
-def _results_file(out: Path, run: dict[str, Any]) -> Path:
-    """Name the file by time, scenario and the model that answers."""
-    model = "".join(c if c.isalnum() or c in ".-" else "-" for c in run["model_served"])
-    moment = run["date"].replace(":", "").split("+")[0]
-    return out / f"{moment}-{run['scenario']}-{model}.jsonl"
+        code = Exit.INTERRUPTED
+    raise typer.Exit(code)
 
 
 def _say(sentence: str) -> None:
     sys.stderr.write(f"{sentence}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    base = mixed.SCENARIO
-    parser = argparse.ArgumentParser(
-        prog="python -m loadtests",
-        description="Load a chat endpoint with text, pictures and long thoughts.",
-    )
-    parser.add_argument("url", help="base URL, such as http://127.0.0.1:8000")
-    parser.add_argument("--key-file", type=Path, help="file with the API key")
-    parser.add_argument("--model", help="model to ask for; default: the endpoint's first")
-    parser.add_argument("--duration", type=float, default=base.duration_seconds, help="seconds")
-    parser.add_argument("--users", type=int, default=base.users, help="requests in flight")
-    parser.add_argument("--seed", type=int, default=base.seed)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the result files")
-    parser.add_argument("--report", type=Path, help="file that the summary also goes to")
-    return parser
+def _say_over(line: str) -> None:
+    """Write a line over the last one where somebody looks on, else leave it out."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{line[:width]:<{width}}")
+
+
+def _print(line: object) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -1,63 +1,71 @@
-"""One look at the endpoint before the load: is it there, does it let us in, which model answers."""
+"""One look at the endpoint before the load: is it there, does it let us in, what does it serve."""
 
 import http.client
 import re
-from dataclasses import dataclass
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from loadtests.client import ChatClient, Exchange, Limits, Outcome
+from loadtests.allowance import TOKENS_PER_PRICE, Prices
+from loadtests.client.chat import ChatClient, Exchange, Limits
+from loadtests.client.recording import record_of
 from loadtests.endpoint import Endpoint
 from loadtests.failure import LoadError
-from loadtests.workloads import Prompt, encoded
+from loadtests.outcome import Outcome
+from loadtests.prompt import Request
+from loadtests.records import Record
+from loadtests.scenario import Served
 
 VLLM_FINGERPRINT = re.compile(r"vllm-(\d+(?:\.\d+)+[^-]*)")
-QUESTION = Prompt("probe", "What is 12 + 7?", 2048, ("19",))
+ROUND_TRIPS = 5
+SENT_ON_ANSWERS = (Outcome.ANSWERED, Outcome.NO_ANSWER)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What the endpoint told about itself; the version is None where it does not tell."""
+def look(endpoint: Endpoint, model: str | None, limits: Limits) -> Served:
+    """Read what the endpoint tells of itself; raises LoadError with one sentence for the user."""
+    round_trip = _round_trip(endpoint, limits)
+    card = _card(endpoint, model, limits)
+    told = _told(endpoint, "/version", limits)
+    asked = model or str(card["id"])
+    return Served(
+        model_asked=asked,
+        model_served=asked,
+        max_model_len=_whole(card.get("max_model_len") or card.get("context_length")),
+        vllm_version=_text(told.get("version")),
+        build={name: value for name, value in told.items() if name != "version"},
+        prices=_prices(card) or _prices(_openrouter_card(endpoint, limits)),
+        round_trip_seconds=round_trip,
+    )
 
-    model_asked: str
-    model_served: str
-    vllm_version: str | None
 
+def ask_once(
+    endpoint: Endpoint, request: Request, served: Served, limits: Limits
+) -> tuple[Served, Record]:
+    """Ask the scenario's first question; return what is known now, and how long it took.
 
-def probe(endpoint: Endpoint, model: str | None, limits: Limits) -> Served:
-    """Ask for the models, then one question; raises LoadError with one sentence for the user."""
-    asked = model or _first_model(endpoint, limits)
+    Raises LoadError where the endpoint cannot finish even this one.
+    """
     client, exchange = ChatClient(endpoint, limits), Exchange()
+    began = time.perf_counter()
     try:
-        client.ask(encoded(QUESTION, asked), exchange)
+        client.ask(request.body, exchange)
     finally:
         client.close()
-    if exchange.outcome not in (Outcome.ANSWERED, Outcome.NO_ANSWER):
-        raise LoadError(_sentence(endpoint, exchange))
-    version = _version(endpoint, limits) or _version_in(exchange.fingerprint)
-    return Served(asked, exchange.model or "a model without a name", version)
+    if exchange.outcome not in SENT_ON_ANSWERS:
+        raise LoadError(sentence(endpoint, exchange.outcome, exchange.status, exchange.detail))
+    version = served.vllm_version or _version_in(exchange.fingerprint)
+    known = replace(
+        served, model_served=exchange.model or "a model without a name", vllm_version=version
+    )
+    return known, record_of(request, exchange, step=0, scheduled=began, began=began)
 
 
-def _first_model(endpoint: Endpoint, limits: Limits) -> str:
-    """Return the id of the first model in the endpoint's list."""
-    answer = Exchange(outcome=Outcome.HTTP_ERROR)
-    try:
-        path = f"{endpoint.base_path}/models"
-        answer.status, listing = endpoint.get_json(path, limits.connect_seconds)
-    except (OSError, http.client.HTTPException) as error:
-        answer.outcome, answer.detail = Outcome.NO_CONNECTION, str(error) or type(error).__name__
-        raise LoadError(_sentence(endpoint, answer)) from None
-    try:
-        if answer.status == http.HTTPStatus.OK:
-            return str(listing["data"][0]["id"])
-    except (TypeError, KeyError, IndexError):
-        answer.status = http.HTTPStatus.NOT_FOUND
-    raise LoadError(_sentence(endpoint, answer))
-
-
-def _sentence(endpoint: Endpoint, exchange: Exchange) -> str:
+def sentence(endpoint: Endpoint, outcome: Outcome, status: int | None, detail: str) -> str:
     """Say what is wrong and what to do next."""
-    reason = f": {exchange.detail}" if exchange.detail else ""
-    match exchange.outcome, exchange.status:
+    reason = f": {detail}" if detail else ""
+    match outcome, status:
         case Outcome.NO_CONNECTION, _:
             return (
                 f"{endpoint.url} does not answer{reason}. "
@@ -65,28 +73,92 @@ def _sentence(endpoint: Endpoint, exchange: Exchange) -> str:
             )
         case Outcome.HTTP_ERROR, 401 | 403:
             key = "another key" if endpoint.key else "a key"
-            return f"{endpoint.url} wants {key} ({exchange.status}{reason}): use --key-file."
+            return f"{endpoint.url} wants {key} ({status}{reason}): use --key-file."
         case Outcome.HTTP_ERROR, 404:
             return (
                 f"{endpoint.url} has no chat API with this model (404{reason}): "
                 "check the URL, which ends before /chat/completions, and --model."
             )
-        case Outcome.HTTP_ERROR, status:
+        case Outcome.HTTP_ERROR, _:
             return f"{endpoint.url} answered {status}{reason}; see the endpoint's log."
-        case outcome, _:
-            return f"{endpoint.url} did not finish one answer ({outcome}{reason}); see its log."
+    return f"{endpoint.url} did not finish one answer ({outcome}{reason}); see its log."
 
 
-def _version(endpoint: Endpoint, limits: Limits) -> str | None:
-    """Ask vLLM's own /version, which a gateway need not pass on."""
+def _round_trip(endpoint: Endpoint, limits: Limits) -> float:
+    """Return the shortest of some TCP handshakes, in seconds: a request's way there and back."""
+    return min(_handshake(endpoint, limits) for _ in range(ROUND_TRIPS))
+
+
+def _handshake(endpoint: Endpoint, limits: Limits) -> float:
     try:
-        _, told = endpoint.get_json("/version", limits.connect_seconds)
-    except (OSError, http.client.HTTPException):
+        began = time.perf_counter()
+        with socket.create_connection((endpoint.host, endpoint.port), limits.connect_seconds):
+            return time.perf_counter() - began
+    except OSError as error:
+        reason = str(error) or type(error).__name__
+        raise LoadError(sentence(endpoint, Outcome.NO_CONNECTION, None, reason)) from None
+
+
+def _card(endpoint: Endpoint, model: str | None, limits: Limits) -> Mapping[str, Any]:
+    """Return the list's card of a model, else the first one; empty for one that is not listed."""
+    try:
+        status, listing = endpoint.get_json(f"{endpoint.base_path}/models", limits.connect_seconds)
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(error) or type(error).__name__
+        raise LoadError(sentence(endpoint, Outcome.NO_CONNECTION, None, reason)) from None
+    if status != http.HTTPStatus.OK:
+        detail = _text(_of(_of(listing, "error"), "message")) or ""
+        raise LoadError(sentence(endpoint, Outcome.HTTP_ERROR, status, detail))
+    cards = _cards(listing)
+    if not cards:
+        raise LoadError(sentence(endpoint, Outcome.HTTP_ERROR, http.HTTPStatus.NOT_FOUND, ""))
+    if model is None:
+        return cards[0]
+    return next((card for card in cards if card["id"] == model), {})
+
+
+def _cards(listing: Any) -> list[dict[str, Any]]:
+    found = _of(listing, "data")
+    return [card for card in found if _of(card, "id")] if isinstance(found, list) else []
+
+
+def _openrouter_card(endpoint: Endpoint, limits: Limits) -> Mapping[str, Any]:
+    """Return the card that our gateway gives in OpenRouter's form, prices in it; or none."""
+    cards = _cards(_told(endpoint, "/api/v1/models", limits))
+    return cards[0] if cards else {}
+
+
+def _prices(card: Mapping[str, Any]) -> Prices | None:
+    """Read prices in OpenRouter's form: text, USD per token."""
+    pricing = card.get("pricing")
+    try:
+        prompt, output = (float(_of(pricing, name)) for name in ("prompt", "completion"))
+    except (TypeError, ValueError):
         return None
-    version: Any = told.get("version") if isinstance(told, dict) else None
-    return version if isinstance(version, str) else None
+    return Prices(prompt * TOKENS_PER_PRICE, output * TOKENS_PER_PRICE)
+
+
+def _told(endpoint: Endpoint, path: str, limits: Limits) -> dict[str, Any]:
+    """Return what a page tells that an endpoint need not have; empty where it does not."""
+    try:
+        status, told = endpoint.get_json(path, limits.connect_seconds)
+    except (OSError, http.client.HTTPException):
+        return {}
+    return told if status == http.HTTPStatus.OK and isinstance(told, dict) else {}
 
 
 def _version_in(fingerprint: str | None) -> str | None:
     found = VLLM_FINGERPRINT.match(fingerprint or "")
     return found[1] if found else None
+
+
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None

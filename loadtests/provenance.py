@@ -21,6 +21,7 @@ def surroundings() -> dict[str, Any]:
         "machine": {
             "cpu": _cpu(),
             "cores": os.cpu_count(),
+            "memory_gib": _memory_gib(),
             "gpu": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"),
         },
         "python": platform.python_version(),
@@ -36,6 +37,10 @@ def _cpu() -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
 
 
 def _output(*command: str) -> str | None:

@@ -1,93 +1,87 @@
 """One JSON line for each request, after a first line that says which run it was: the raw truth."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
-from loadtests.client import Exchange, Outcome
-from loadtests.workloads import Request, is_right
+import msgspec
+
+from loadtests.outcome import Outcome
+from loadtests.prompt import Pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One request: `sent_seconds` since the load began, all other times since it was sent."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request. Times are seconds: two since the load began, all others since `sent_seconds`.
+
+    A time that was not seen is None. In a closed loop nothing is scheduled: `scheduled_seconds`
+    equals `sent_seconds`.
+    """
 
     number: int
     kind: str
-    picture: int | None
+    step: int
+    worker: int = 0
+    conversation: int | None = None
+    turn: int = 0
+    pictures: Pictures = Pictures.NONE
+    picture_count: int = 0
+    scheduled_seconds: float
     sent_seconds: float
-    first_byte_seconds: float | None
-    first_token_seconds: float | None
-    first_reasoning_seconds: float | None
-    first_answer_seconds: float | None
-    last_token_seconds: float | None
+    uploaded_seconds: float | None = None
+    headers_seconds: float | None = None
+    first_byte_seconds: float | None = None
+    first_token_seconds: float | None = None
+    first_reasoning_seconds: float | None = None
+    first_answer_seconds: float | None = None
+    last_token_seconds: float | None = None
     done_seconds: float
-    outcome: str
-    detail: str
-    status: int | None
-    finish_reason: str | None
-    model: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    reasoning_tokens: int | None
-    cached_tokens: int | None
-    fragments: int
-    right: bool | None
+    event_gaps_us: tuple[int, ...] = ()  # from each event with text to the next, microseconds
+    outcome: Outcome
+    detail: str = ""
+    status: int | None = None
+    finish_reason: str | None = None
+    model: str | None = None
+    request_id: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    image_tokens: int | None = None
+    video_tokens: int | None = None
+    cost_usd: float | None = None  # as the endpoint told it
+    fragments: int = 0  # events with reasoning, answer or tool call
+    body_bytes: int = 0
+    right: bool | None = None  # None where the prompt has no known answer
 
     @property
-    def failed(self) -> bool:
-        """Whether the request got no complete answer."""
-        return self.outcome != Outcome.ANSWERED
+    def answered(self) -> bool:
+        """Whether the request got a complete answer that is not empty."""
+        return self.outcome is Outcome.ANSWERED
 
+    @property
+    def lateness_seconds(self) -> float:
+        """Return how long after its time the request was sent."""
+        return self.sent_seconds - self.scheduled_seconds
 
-def record(request: Request, exchange: Exchange, began: float) -> Record:
-    """Write down what an exchange showed; `began` is the `perf_counter` start of the load."""
-
-    def since_sent(moment: float | None) -> float | None:
-        return None if moment is None else round(moment - exchange.sent, 6)
-
-    answered = exchange.outcome is Outcome.ANSWERED
-    return Record(
-        number=request.number,
-        kind=request.prompt.kind,
-        picture=request.prompt.picture,
-        sent_seconds=round(exchange.sent - began, 6),
-        first_byte_seconds=since_sent(exchange.first_byte),
-        first_token_seconds=since_sent(exchange.first_token),
-        first_reasoning_seconds=since_sent(exchange.first_reasoning),
-        first_answer_seconds=since_sent(exchange.first_answer),
-        last_token_seconds=since_sent(exchange.last_token),
-        done_seconds=since_sent(exchange.done) or 0.0,
-        outcome=exchange.outcome,
-        detail=exchange.detail,
-        status=exchange.status,
-        finish_reason=exchange.finish_reason,
-        model=exchange.model,
-        prompt_tokens=_count(exchange.usage, "prompt_tokens"),
-        completion_tokens=_count(exchange.usage, "completion_tokens"),
-        reasoning_tokens=_detail(exchange.usage, "completion_tokens_details", "reasoning_tokens"),
-        cached_tokens=_detail(exchange.usage, "prompt_tokens_details", "cached_tokens"),
-        fragments=exchange.fragments,
-        right=is_right(request.prompt, "".join(exchange.answer)) if answered else None,
-    )
+    def since_scheduled(self, seconds: float | None) -> float | None:
+        """Return a time since the request was due, from one since it was sent."""
+        return None if seconds is None else seconds + self.lateness_seconds
 
 
 class RecordFile:
     """Writes records as they come, so that a run that is killed leaves what it had."""
 
-    def __init__(self, file: TextIO, run: Mapping[str, Any]) -> None:
+    def __init__(self, file: BinaryIO, run: Mapping[str, Any]) -> None:
         self._file = file
         self._line({"run": run})
 
-    def write(self, line: Record) -> None:
+    def write(self, record: Record) -> None:
         """Append one record."""
-        self._line(asdict(line))
+        self._line(record)
 
-    def _line(self, value: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(value) + "\n")
+    def _line(self, value: object) -> None:
+        self._file.write(msgspec.json.encode(value) + b"\n")
         self._file.flush()
 
 
@@ -95,22 +89,17 @@ class RecordFile:
 def record_file(path: Path, run: Mapping[str, Any]) -> Iterator[RecordFile]:
     """Open a new file of records; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as file:
+    with path.open("xb") as file:
         yield RecordFile(file, run)
 
 
 def read_records(path: Path) -> tuple[dict[str, Any], list[Record]]:
-    """Read a file back: the run and its records."""
-    with path.open(encoding="utf-8") as file:
-        run = json.loads(next(file))["run"]
-        return run, [Record(**json.loads(line)) for line in file]
+    """Read a file back: the run and its records; raises OSError and msgspec.DecodeError.
 
-
-def _count(usage: Any, name: str) -> int | None:
-    """Return a count that the server gave; anything else counts as not given."""
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) else None
-
-
-def _detail(usage: Any, group: str, name: str) -> int | None:
-    return _count(usage.get(group), name) if isinstance(usage, dict) else None
+    A last line that was not written to its end, as a killed run leaves it, is left out.
+    """
+    with path.open("rb") as file:
+        run: dict[str, Any] = msgspec.json.decode(next(file))["run"]
+        lines = [line for line in file if line.endswith(b"\n")]
+    decoder = msgspec.json.Decoder(Record)
+    return run, [decoder.decode(line) for line in lines]

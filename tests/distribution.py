@@ -22,6 +22,7 @@ LONG = (
     "tests/deploy/test_setup.py",
     *WITH_TORCH,
     "tests/loadtests/test_main.py",
+    "tests/loadtests/swarm/test_swarm.py",
     "tests/serving/gateway/page/test_browser.py",
     "tests/serving/gateway/page/test_chat_in_browser.py",
     "tests/helm/test_alerts.py",

@@ -105,6 +105,7 @@ async def microseconds(body: bytes, dialect: Dialect, rounds: int = ROUNDS) -> f
     """Return the median of many requests."""
     served: Any = ServedModel(
         entry=entry_for("Qwen/Qwen3-VL-8B-Thinking"),
+        build=None,  # type: ignore[arg-type]
         limits=GatewaySettings(),
         watch=Context(),  # type: ignore[arg-type]
         admission=OpenDoor(),  # type: ignore[arg-type]

@@ -118,8 +118,8 @@ def test_every_module_says_what_lives_in_it(modules: list[Path]) -> None:
 
 def rules() -> dict[str, str]:
     """Return each target of the Makefile with the sentence beside it, if it has one."""
-    found = re.findall(r"^([\w-]+):(?!=)[^#\n]*(?:## (.*))?$", MAKEFILE, flags=re.MULTILINE)
-    return dict(found)
+    found = re.findall(r"^([\w -]+):(?!=)[^#\n]*(?:## (.*))?$", MAKEFILE, flags=re.MULTILINE)
+    return {target: sentence for targets, sentence in found for target in targets.split()}
 
 
 MAKEFILE = (ROOT / "Makefile").read_text()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 
-from deploy.benchmarks import books_cost, large_body, mapping_cost, relay_cost
+from deploy.benchmarks import books_cost, large_body, mapping_cost, read_cost, relay_cost
 from serving.gateway.dialect import OPENAI
 
 
@@ -34,3 +34,10 @@ def test_relaying_is_measured(monkeypatch):
     monkeypatch.setattr(relay_cost, "MEASURE_SECONDS", 0.5)
     monkeypatch.setattr(relay_cost, "SETTLE_SECONDS", 0.5)
     assert relay_cost.measure(2) > 0
+
+
+def test_reading_is_measured():
+    """Events arrive at the load tests' client while it measures."""
+    cost, alone = read_cost.measure(16, seconds=0.3)
+    assert cost > 0
+    assert 0 <= alone <= 1

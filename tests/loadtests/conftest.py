@@ -3,11 +3,12 @@
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,9 +48,9 @@ class Stream:
         self._sent.times.append((label, time.perf_counter()))
         self._connection.sendall(data)
 
-    def head(self, status: int = 200, kind: str = "text/event-stream") -> None:
-        """Send the header of a chunked response."""
-        fields = f"Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    def head(self, status: int = 200, kind: str = "text/event-stream", more: str = "") -> None:
+        """Send the header of a chunked response; `more` are further fields, each with its end."""
+        fields = f"Content-Type: {kind}\r\n{more}Transfer-Encoding: chunked\r\n\r\n"
         self.raw(f"HTTP/1.1 {status} X\r\n{fields}".encode(), "head")
 
     def chunk(self, data: bytes, label: str = "chunk") -> None:
@@ -101,7 +102,7 @@ Script = Callable[[Stream], None]
 
 
 class ScriptedServer(socketserver.ThreadingTCPServer):
-    """Answers GET as a healthy endpoint and each POST by `script`."""
+    """Answers GET as a healthy endpoint and each POST by `script`, under TLS where it has that."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -115,11 +116,23 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
             "/v1/models": (200, {"data": [{"id": "scripted"}]}),
             "/version": (200, {"version": "0.0.1"}),
         }
+        self.tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; its handshake is made when it is first read."""
+        connection, address = super().get_request()
+        if self.tls is None:
+            return connection, address
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        context = self.tls
+        late = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return late, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet about clients that went away: tests cut connections on purpose."""
@@ -164,15 +177,29 @@ def answer(stream: Stream) -> None:
     stream.finish(prompt_tokens=9, completion_tokens=5, completion_tokens_details=details)
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    """A scripted server that answers until the test is over."""
+@contextmanager
+def serving() -> Iterator[ScriptedServer]:
+    """Serve from a thread."""
     with ScriptedServer() as scripted:
         thread = threading.Thread(target=scripted.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield scripted
         scripted.shutdown()
         thread.join(WAIT_SECONDS)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A scripted server that answers until the test is over."""
+    with serving() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[ScriptedServer]:
+    """One for all tests of a module."""
+    with serving() as scripted:
+        yield scripted
 
 
 @pytest.fixture

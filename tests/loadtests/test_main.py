@@ -1,178 +1,167 @@
-"""The command line in a process of its own, which Locust may patch as it likes."""
+"""The command line in processes of its own, which Locust may patch as it likes."""
 
-import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from loadtests.records import read_records
+from loadtests.result import read_summary
+from tests.loadtests.conftest import answer
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 120
-SHORT_RUN = """
-import sys
-from dataclasses import replace
-from loadtests import __main__ as command
-from loadtests.scenarios import mixed
-
-mixed.SCENARIO = replace(mixed.SCENARIO, warmup_seconds=0.2, drain_seconds={drain})
-sys.exit(command.main(sys.argv[1:]))
-"""
+ONCE = ("--users", "2", "--duration", "2", "--drain", "1", "--metrics", "none")
+FILES = {"metrics.jsonl", "report.html", "requests.jsonl", "summary.csv", "summary.json"}
 
 BAD_OPTIONS = {
-    ("--users", "0"): "--users is 0",
-    ("--duration", "0.1"): "--duration is 0.1",
-    ("--duration", "nan"): "--duration is nan",
+    ("--users", "0"): "--users is '0'",
+    ("--duration", "5"): "--duration is of a load you choose",
+    ("--rate", "1", "--duration", "0.1"): "--duration is 0.1",
     ("--key-file", "/nowhere"): "--key-file /nowhere",
+    ("--scenario", "mixt"): "the nearest is 'mixed'",
+    ("--slo", "defaults"): "Did you mean default?",
+    ("--thought-tokens", "5"): "go together",
+    ("--max-requests", "0"): "above 0",
 }
 BAD_RUNS = """
 import contextlib, io, json, sys
-from loadtests.__main__ import main
+from loadtests.__main__ import app
 
 def said(arguments):
     with contextlib.redirect_stderr(io.StringIO()) as err:
-        return main(arguments), err.getvalue()
+        try:
+            app(arguments)
+        except SystemExit as end:
+            return end.code, err.getvalue()
 
 json.dump([said(arguments) for arguments in json.loads(sys.argv[1])], sys.stdout)
 """
 
 
-def start(*arguments, drain=60):
-    """Start a run whose warm-up and drain are short."""
-    code = SHORT_RUN.format(drain=drain)
+def start(*arguments):
+    """Start a command."""
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-m", "loadtests", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"COLUMNS": "200"},
     )
 
 
-def run(*arguments, drain=60):
+def run(*arguments):
     """Run to the end: exit code, what it printed, what it said on the side."""
-    process = start(*arguments, drain=drain)
+    process = start(*arguments)
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     return process.returncode, out, err
 
 
-def test_a_run_prints_its_table_and_writes_both_files(server, tmp_path):
-    """Every request is answered, and the files say which run they are of."""
-    report = tmp_path / "new" / "load.json"
-    options = ("--duration", 1.5, "--users", 2, "--out", tmp_path, "--report", report)
-    code, out, err = run(server.url, *options)
-    assert (code, "Traceback" in err) == (0, False), err
-    assert "scripted answered" in out
-    assert "time to first answer token" in out
-    (lines,) = tmp_path.glob("*.jsonl")
-    told, records = read_records(lines)
-    (summary_file,) = tmp_path.glob("*.summary.json")
-    summary = json.loads(summary_file.read_text())
-    assert report.read_text() == summary_file.read_text()
-    assert summary["run"] == told
-    assert (told["model_served"], told["vllm_version"]) == ("scripted", "0.0.1")
-    known = ["git_commit", "date", "scenario", "seed", "duration_seconds", "users", "machine"]
-    assert set(known) | {"python", "locust"} <= set(told)
-    assert [r.number for r in sorted(records, key=lambda r: r.number)] == list(range(len(records)))
-    assert len(server.sent.bodies) == len(records) + 1, "each request once, and the probe"
+@pytest.fixture(scope="module")
+def ended(module_server, tmp_path_factory):
+    """Return a whole run: its folder, exit code, what it printed, and the copy of its summary."""
+    out = tmp_path_factory.mktemp("results")
+    copy = out / "new" / "load.json"
+    code, printed, err = run(
+        "run", module_server.url, *ONCE, "--seed", 7, "--out", out, "--report", copy
+    )
+    assert "Traceback" not in err, err
+    [folder] = out.glob("*-mixed")
+    return folder, code, printed, copy
+
+
+def test_a_run_leaves_everything_in_one_folder(ended, module_server):
+    """Raw truth, summary, sheet and page; the page's path is the last line."""
+    folder, _, printed, copy = ended
+    assert {file.name for file in folder.iterdir()} | {"metrics.jsonl"} == FILES
+    assert printed.splitlines()[-1] == str(folder / "report.html")
+    assert read_summary(copy) == read_summary(folder / "summary.json")
+    told, records = read_records(folder / "requests.jsonl")
+    assert read_summary(copy).run == told
+    assert sorted(r.number for r in records) == list(range(len(records)))
+    assert len(module_server.sent.bodies) == len(records) + 1, "each once, and the trial"
     assert {r.outcome for r in records} == {"answered"}
-    assert {r.completion_tokens for r in records} == {5}
 
 
-def test_patched_sockets_measure_as_well_as_plain_ones(server, tmp_path):
-    """Under Locust users ask side by side, and tokens are as late as the server made them."""
-    numbers, together = itertools.count(), threading.Barrier(4)
+def test_a_run_says_which_it_is(ended):
+    """A number without these is not quoted."""
+    told = read_summary(ended[0] / "summary.json").run
+    assert (told["model_served"], told["vllm_version"], told["seed"]) == ("scripted", "0.0.1", 7)
+    known = {"git_commit", "date", "scenario", "machine", "python", "locust", "server", "command"}
+    assert known <= set(told)
+    assert told["command"].startswith("python -m loadtests run http://127.0.0.1:")
 
-    def slow(stream):
-        if 1 <= next(numbers) <= 4:  # the probe is the first
-            together.wait(TIMEOUT_SECONDS)
-        time.sleep(0.3)
-        stream.head()
-        stream.event(reasoning="hm")
-        time.sleep(0.3)
-        stream.event(content="19")
-        stream.finish(completion_tokens=2)
 
-    server.script = slow
-    code, _, err = run(server.url, "--duration", 2, "--users", 4, "--out", tmp_path)
+def test_the_exit_code_is_the_verdicts(ended):
+    """What the page says first is what a script sees."""
+    folder, code, printed, _ = ended
+    verdict = read_summary(folder / "summary.json").verdict
+    assert verdict.sentence in printed
+    expected = {"met": 0, "missed": 1, "undecided": 5}[verdict.objectives]
+    assert code == (3 if verdict.measurement == "INVALID" else expected)
+
+
+def test_a_page_can_be_written_anew(ended):
+    """From the folder alone."""
+    folder = ended[0]
+    before = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    code, printed, err = run("report", folder)
     assert code == 0, err
-    _, records = read_records(next(tmp_path.glob("*.jsonl")))
-    assert len(records) >= 4
-    for line in records:
-        assert line.first_token_seconds >= 0.3
-        assert line.first_answer_seconds >= 0.6
-    apart = [line.first_answer_seconds - line.first_token_seconds for line in records]
-    assert max(apart) > 0.1, "a thought is seen before the answer is sent"
+    assert printed.splitlines()[-1] == str(folder / "report.html")
+    assert (folder / "report.html").read_bytes() == before
 
 
-def test_failures_are_named_and_end_with_one(server, tmp_path):
-    """A failed request is a row in the table and a non-zero exit."""
-    good = server.script
-
-    def sometimes(stream):
-        asked = stream.body["messages"][0]["content"]
-        time.sleep(0.05)
-        if isinstance(asked, str) and len(server.sent.bodies) > 1:
-            stream.json(500, {"error": {"message": "out of memory"}})
-        else:
-            good(stream)
-
-    server.script = sometimes
-    code, out, err = run(server.url, "--duration", 1.5, "--out", tmp_path)
-    assert code == 1, err
-    assert "http error 500 (text)" in out
-    assert "never" in out
-
-
-def test_requests_that_outlast_the_drain_are_reported(server, tmp_path):
-    """Nothing in flight is dropped: it is awaited up to the bound, then counted as unfinished."""
-    numbers, hanging = itertools.count(), []
-
-    def hangs(stream):
-        stream.head()
-        stream.event(reasoning="hm")
-        if (number := next(numbers)) > 2:  # after the probe, and a quick answer or two
-            hanging.append(number)
-            stream.until_client_leaves()
-            return
-        time.sleep(0.3)  # past the warm-up, whose requests the table leaves out
-        stream.event(content="19")
-        stream.finish(completion_tokens=2)
-
-    server.script = hangs
-    code, out, err = run(server.url, "--duration", 1.2, "--users", 2, "--out", tmp_path, drain=1)
-    assert code == 1, err
-    _, records = read_records(next(tmp_path.glob("*.jsonl")))
-    late = [r for r in records if r.outcome == "unfinished"]
-    assert 1 <= len(late) == len(hanging) <= 2
-    assert all(r.first_token_seconds is not None for r in late)
-    assert f"in flight at the end: {len(late)}" in out
-    assert "unfinished" in out
+def test_a_run_is_compared_and_held(ended):
+    """With itself: nothing has changed, and no bound is broken."""
+    folder, code, *_ = ended
+    same, printed, err = run("compare", folder, folder)
+    assert same == 0, err
+    assert "worse" not in printed
+    held, printed, err = run("gate", folder, "--baseline", folder)
+    assert held == code, err
+    assert "BROKEN" not in printed
 
 
 def test_an_interrupt_ends_with_a_report(server, tmp_path):
     """Ctrl-C stops at once and keeps what was measured."""
-    process = start(server.url, "--duration", 50, "--users", 2, "--out", tmp_path)
+    process = start("run", server.url, "--users", 2, "--duration", 50, "--out", tmp_path)
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while len(server.sent.bodies) < 5 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 130, err
-    assert "interrupted" in out
+    [folder] = tmp_path.iterdir()
+    assert read_summary(folder / "summary.json").verdict.partial == "interrupted"
+    assert out.splitlines()[-1] == str(folder / "report.html")
+
+
+def test_an_allowance_used_up_is_a_partial_run(server, tmp_path):
+    """It ends before its time, and says at which limit."""
+
+    def slow(stream):
+        time.sleep(0.02)
+        answer(stream)
+
+    server.script = slow
+    code, out, err = run(
+        "run", server.url, "--users", 2, "--duration", 50, "--max-requests", 6, "--out", tmp_path
+    )
+    assert code == 4, err
+    assert "6 requests were sent, as many as MAX_REQUESTS allows" in out
+    assert len(server.sent.bodies) == 7, "the trial, and six"
 
 
 def test_nobody_there_is_one_sentence(unused_url, tmp_path):
     """A refused connection ends before the load, with what to do."""
-    code, out, err = run(unused_url, "--out", tmp_path)
+    code, out, err = run("run", unused_url, "--out", tmp_path)
     assert (code, out) == (2, "")
     assert err.startswith(f"No load was run: {unused_url}/v1 does not answer")
     assert err.count("\n") == 1
@@ -182,7 +171,7 @@ def test_nobody_there_is_one_sentence(unused_url, tmp_path):
 @pytest.fixture(scope="module")
 def refused():
     """Return what refuses each bad option: one process, as Locust takes a second to import."""
-    asked = [["http://127.0.0.1:9", *option] for option in BAD_OPTIONS]
+    asked = [["run", "http://127.0.0.1:9", *option] for option in BAD_OPTIONS]
     process = subprocess.run(
         [sys.executable, "-c", BAD_RUNS, json.dumps(asked)],
         cwd=ROOT,
@@ -207,7 +196,7 @@ def test_a_bad_option_is_one_sentence(refused, option):
 def test_results_that_cannot_be_written_are_one_sentence(server, tmp_path):
     """A file where the folder should be ends with its name."""
     (tmp_path / "taken").write_text("")
-    code, _, err = run(server.url, "--duration", 1, "--out", tmp_path / "taken")
+    code, _, err = run("run", server.url, *ONCE, "--out", tmp_path / "taken")
     assert code == 2
-    assert "The results cannot be written" in err
+    assert "The results cannot be read or written" in err
     assert "Traceback" not in err

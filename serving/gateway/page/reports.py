@@ -4,9 +4,10 @@ import logging
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from serving.store.address import default_path
 from serving.store.daemon_thread import in_daemon_thread
@@ -28,55 +29,73 @@ class Score(msgspec.Struct):
     shares: dict[str, dict[str, float]]
 
 
-class Spread(msgspec.Struct):
-    """How one time is spread over a load's requests; percentiles are those the report names."""
+class Quantile(msgspec.Struct):
+    """One percentile; None where there were too few requests."""
 
-    percentiles: list[Seconds]
+    value: Seconds
+
+
+class Spread(msgspec.Struct):
+    """How one time is spread over a load's requests."""
+
+    p50: Quantile
+    p95: Quantile
+
+
+class PerSecond(msgspec.Struct):
+    """What happened in a second of a load."""
+
+    reasoning_tokens: float
+    answer_tokens: float
 
 
 class Row(msgspec.Struct):
-    """The requests of one kind, or all."""
+    """The requests of one kind, or all, in one step of a load."""
 
     kind: str
     requests: int
-    failures: int
-    right: int
-    tokens_per_second: float
-    first_token: Spread
-    first_answer: Spread
+    failures: dict[str, int]
+    per_second: PerSecond
+    ttft: Spread
+    ttfat: Spread
 
 
-class Summary(msgspec.Struct):
-    """What a load showed."""
+class Step(msgspec.Struct):
+    """One load that was kept for a while; its last row is of all kinds."""
 
-    percentiles: list[float]
-    rows: list[Row]
+    label: str
+    rows: Annotated[list[Row], Meta(min_length=1)]
+
+
+class Verdict(msgspec.Struct):
+    """The run in a sentence, and whether its figures can be trusted."""
+
+    measurement: Literal["VALID", "INVALID"]
+    sentence: str
 
 
 class Machine(msgspec.Struct, frozen=True):
     """What the load's client ran on."""
 
     cpu: str | None = None
-    cores: int | None = None
-    gpu: str | None = None
 
 
 class Run(msgspec.Struct):
     """Which load it was."""
 
     date: str
-    users: int
-    duration_seconds: float
+    scenario: str
     model_served: str
     vllm_version: str | None = None
     machine: Machine = Machine()
 
 
 class Load(msgspec.Struct):
-    """What `python -m loadtests` writes beside its records."""
+    """What `make load` writes as the summary of its run."""
 
     run: Run
-    summary: Summary
+    verdict: Verdict
+    steps: list[Step]
 
     @property
     def model(self) -> str:

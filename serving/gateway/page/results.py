@@ -1,13 +1,8 @@
 """The last score and load report as HTML, or the commands that make them."""
 
-from collections.abc import Sequence
 from html import escape
-from typing import Final
 
-from serving.gateway.page.reports import Load, Row, Score, Seconds
-
-ALL: Final = "all"
-MEDIAN, HIGH = 0.5, 0.95
+from serving.gateway.page.reports import Load, Quantile, Score, Step
 
 
 def score(found: Score | None, day: str) -> str:
@@ -31,49 +26,47 @@ def score(found: Score | None, day: str) -> str:
 
 
 def load(found: Load | None) -> str:
-    """Write what the last load showed, a line for each kind of request."""
+    """Write what the last load showed, a line for each of its steps."""
     if found is None:
-        return _absent("load", "puts 30 seconds of mixed load on it")
-    run = found.run
-    middle, high = (_rank(found.summary.percentiles, each) for each in (MEDIAN, HIGH))
-    rows = "".join(_load_row(row, middle, high) for row in found.summary.rows)
+        return _absent("load", "puts mixed load on it, step by step,")
+    run, verdict = found.run, found.verdict
+    rows = "".join(_load_row(step) for step in found.steps)
     heads = (
         "Requests", "Failed", "Tokens/s", "First token, median", "First answer token, median",
         "95th percentile of it",
     )  # fmt: skip
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    users = f"{run.users} user{'s' * (run.users != 1)}"
     version = f", vLLM {escape(run.vllm_version)}" if run.vllm_version else ""
+    doubt = "Not to be trusted: " if verdict.measurement == "INVALID" else ""
     return (
+        f"<p>{doubt}{escape(verdict.sentence)}</p>"
         '<div class="scroll" role="region" aria-label="Load" tabindex="0"><table>'
-        f"<caption>{users} for {run.duration_seconds:g} s; {escape(run.date[:10])}{version}; "
+        f"<caption>{escape(run.scenario)}; {escape(run.date[:10])}{version}; "
         f"client on {escape(run.machine.cpu or 'an unknown processor')}</caption>"
-        f'<thead><tr><th scope="col">Kind</th>{columns}</tr></thead>'
+        f'<thead><tr><th scope="col">Load</th>{columns}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
-def _load_row(row: Row, middle: int | None, high: int | None) -> str:
-    kind = "<b>all</b>" if row.kind == ALL else escape(row.kind)
+def _load_row(step: Step) -> str:
+    row = step.rows[-1]
     cells = (
         f"{row.requests:,}",
-        f"{row.failures:,}",
-        f"{row.tokens_per_second:,.0f}",
-        _milliseconds(row.first_token.percentiles, middle),
-        _milliseconds(row.first_answer.percentiles, middle),
-        _milliseconds(row.first_answer.percentiles, high),
+        f"{sum(row.failures.values()):,}",
+        f"{row.per_second.reasoning_tokens + row.per_second.answer_tokens:,.0f}",
+        _milliseconds(row.ttft.p50),
+        _milliseconds(row.ttfat.p50),
+        _milliseconds(row.ttfat.p95),
     )
     return (
-        f'<tr><th scope="row">{kind}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        f'<tr><th scope="row">{escape(step.label)}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
     )
 
 
-def _rank(percentiles: list[float], wanted: float) -> int | None:
-    return percentiles.index(wanted) if wanted in percentiles else None
-
-
-def _milliseconds(values: Sequence[Seconds], rank: int | None) -> str:
-    value = None if rank is None or rank >= len(values) else values[rank]
+def _milliseconds(quantile: Quantile) -> str:
+    value = quantile.value
     if isinstance(value, float | int):
         return f"{1000 * value:,.0f} ms"
     return "never" if value else "–"

@@ -9,12 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace as replaced
 
+from loadtests.shapes import Users
 from serving.catalogue import INSTRUCT, THINKING, ModelEntry, entry_for
 from serving.gateway.page.page import TOY, page
 from serving.gateway.page.reports import Reports, reports_in
 from serving.options import GatewaySettings
+from tests.loadtests.samples import LOST, VALID, at, run_of, step_of
 
 NO_REPORTS = Reports(None, None)
 SCORE = {
@@ -25,26 +29,22 @@ SCORE = {
 }
 SPREAD = {"size": 90, "least": 0.1, "percentiles": [0.12, 0.2, 0.3, None], "most": 0.5}
 NEVER = {"size": 90, "least": 0.1, "percentiles": [0.4, 0.5, "never", "never"], "most": "never"}
-ROW = {
-    "kind": "all",
-    "requests": 1390,
-    "failures": 2,
-    "right": 1380,
-    "tokens_per_second": 580.4,
-    "first_token": SPREAD,
-    "first_answer": NEVER,
-}
-LOAD = {
-    "run": {
-        "date": "2026-11-21T10:00:00+00:00",
-        "users": 4,
-        "duration_seconds": 30.0,
-        "model_served": THINKING,
-        "vllm_version": "0.32.0",
-        "machine": {"cpu": "a <CPU>", "cores": 2, "gpu": None},
-    },
-    "summary": {"percentiles": [0.5, 0.9, 0.95, 0.99], "rows": [ROW]},
-}
+# Requests of half a second to the first token and one to the answer, two of ten lost.
+LOADED = replaced(
+    step_of([at(5.0)] * 800 + [at(5.0, LOST)] * 200, load=Users(4)), label="<4> users"
+)
+DOUBT = replaced(VALID, valid=False, reasons=("The client was late.",))
+LOAD = msgspec.to_builtins(
+    run_of(
+        LOADED,
+        certificate=DOUBT,
+        date="2026-11-21T10:00:00+00:00",
+        model_served=THINKING,
+        vllm_version="0.32.0",
+        machine={"cpu": "a <CPU>"},
+    )
+)
+LOAD["verdict"]["sentence"] = "Every objective <is> met."
 
 
 def shown(entry: ModelEntry, reports: Reports = NO_REPORTS, **known: Any) -> str:
@@ -160,8 +160,10 @@ def test_reports_are_shown(write: Callable[..., Reports]) -> None:
     said = words(text)
     assert "Right answers of 200 questions a task and sampling; 2026-05-28" in said
     assert "colour 98.5%" in said
-    assert "4 users for 30 s; 2026-11-21, vLLM 0.32.0; client on a &lt;CPU&gt;" in said
-    assert "all 1,390 2 580 120 ms 400 ms never" in said
+    assert "Not to be trusted: Every objective &lt;is&gt; met." in said
+    assert "mixed; 2026-11-21, vLLM 0.32.0; client on a &lt;CPU&gt;" in said
+    assert "&lt;4&gt; users 1,000 200 " in said
+    assert " 500 ms 1,000 ms never" in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""From records to figures, judgements and comparisons; pure."""

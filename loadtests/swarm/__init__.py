@@ -1,0 +1,1 @@
+"""Locust's users, in one process or several: what sends the requests of a step."""
