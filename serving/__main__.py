@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from serving import keys_command, request_command, usage_command
+from serving import keys_command, plan_command, request_command, usage_command
 from serving.handover import Config, hand_over
 
 app = typer.Typer(
@@ -142,6 +142,7 @@ def verify(
 
 app.command()(usage_command.usage)
 app.command()(request_command.request)
+app.command()(plan_command.plan)
 
 if __name__ == "__main__":
     app()

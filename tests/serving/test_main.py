@@ -12,7 +12,7 @@ import yaml
 from tests.serving.conftest import WAIT_SECONDS
 
 COMMANDS = (
-    "up", "engine", "gateway", "drain", "verify", "settings", "doctor", "usage", "request",
+    "up", "engine", "gateway", "drain", "verify", "settings", "doctor", "usage", "request", "plan",
 )  # fmt: skip
 
 
