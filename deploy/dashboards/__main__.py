@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from deploy.dashboards import engine, overview, tenants
+from deploy.dashboards import engine, load_test, overview, tenants
 from deploy.dashboards.board import Board
 from deploy.dashboards.grafana import as_json
 
@@ -13,6 +13,7 @@ BOARDS: Final = {
     "overview": overview.BOARD,
     "engine": engine.BOARD,
     "tenants": tenants.BOARD,
+    "loadtest": load_test.BOARD,
 }
 
 

@@ -72,13 +72,17 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard; by its `uid` Grafana replaces an older version."""
+    """A dashboard; by its `uid` Grafana replaces an older version.
+
+    The time in which an overlay has a series is shaded in all panels.
+    """
 
     uid: str
     title: str
     description: str
     rows: tuple[Row, ...]
     variables: tuple[Variable, ...] = ()
+    overlays: tuple[Query, ...] = ()
 
 
 INSTANCES: Final = (

@@ -9,6 +9,7 @@ Json = dict[str, Any]
 
 SCHEMA_VERSION: Final = 38  # Grafana 10's; later ones migrate it as they read it
 COLUMNS: Final = 24
+OVERLAY_COLOURS: Final = ("light-blue", "light-orange")
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 # A reader who knows one board knows all: whatever these words mean, they look the same.
 COLOURS: Final = {
@@ -46,7 +47,7 @@ def as_json(board: Board) -> Json:
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "browser",
         "templating": {"list": [_datasource(), *_choices(variables)]},
-        "annotations": {"list": []},
+        "annotations": {"list": [*_overlays(board.overlays)]},
         "links": [_link()],
         "panels": list(_laid_out(board.rows)),
     }
@@ -197,6 +198,20 @@ def _choices(variables: Sequence[Variable]) -> Iterable[Json]:
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         }
         matchers.append(f'{variable.name}=~"${variable.name}"')
+
+
+def _overlays(queries: Sequence[Query]) -> Iterable[Json]:
+    """Shade the time in which a query has a series; those who look may switch each off."""
+    for query, colour in zip(queries, OVERLAY_COLOURS, strict=False):
+        yield {
+            "name": query.legend,
+            "datasource": DATASOURCE,
+            "expr": query.expression,
+            "titleFormat": query.legend,
+            "step": "5s",
+            "iconColor": colour,
+            "enable": True,
+        }
 
 
 def _link() -> Json:

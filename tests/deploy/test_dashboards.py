@@ -72,7 +72,9 @@ def test_the_files_are_what_the_code_writes(tmp_path: Path) -> None:
 def test_boards_have_ids_that_replace_older_versions() -> None:
     """Grafana knows a board by its uid, 40 characters at most, and a panel by its id."""
     uids = [board(name)["uid"] for name in BOARDS]
-    assert uids == ["qwen3vl-overview", "qwen3vl-engine", "qwen3vl-tenants"]
+    assert uids == [
+        *("qwen3vl-overview", "qwen3vl-engine", "qwen3vl-tenants", "qwen3vl-loadtest"),
+    ]
     for name in BOARDS:
         ids = [panel["id"] for panel in board(name)["panels"]]
         assert ids == list(range(1, len(ids) + 1))
@@ -109,17 +111,26 @@ def test_every_panel_explains_itself(name: str) -> None:
         assert len(set(legends)) == len(legends), panel["title"]
 
 
+def test_a_load_is_shaded_in_all_panels() -> None:
+    """The load test's board says when there was load, and when requests had to queue."""
+    overlays = board("loadtest")["annotations"]["list"]
+    assert [overlay["name"] for overlay in overlays] == ["load", "requests queue"]
+    for overlay in overlays:
+        assert promql.limits(without_variables(overlay["expr"])) == [0]
+        assert overlay["enable"]
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_query_keeps_to_what_is_selected(name: str) -> None:
     """A board of one pod never counts another's; who has no such labels is found by `All`."""
     selected = {'namespace=~"$namespace"', 'pod=~"$pod"', 'instance=~"$instance"'}
-    for panel in panels(name):
-        for target in panel["targets"]:
-            asked = without_variables(target["expr"])
-            for selector in promql.selectors(asked):
-                matchers = set(re.findall(r"\w+=~?\"[^\"]*\"", selector))
-                joined = f"and on (job, instance) {selector.partition('{')[0]}" in asked
-                assert joined or matchers >= selected, (panel["title"], selector)
+    targets = [target for panel in panels(name) for target in panel["targets"]]
+    for target in [*targets, *board(name)["annotations"]["list"]]:
+        asked = without_variables(target["expr"])
+        for selector in promql.selectors(asked):
+            matchers = set(re.findall(r"\w+=~?\"[^\"]*\"", selector))
+            joined = f"and on (job, instance) {selector.partition('{')[0]}" in asked
+            assert joined or matchers >= selected, (asked, selector)
     variables = board(name)["templating"]["list"]
     assert variables[0]["type"] == "datasource"
     assert [v["name"] for v in variables[1:4]] == ["namespace", "pod", "instance"]
@@ -142,6 +153,7 @@ def test_a_figure_of_nothing_is_empty() -> None:
 def asked() -> set[str]:
     """Return every expression of boards and alerts."""
     targets = [t for name in BOARDS for panel in panels(name) for t in panel["targets"]]
+    targets += [overlay for name in BOARDS for overlay in board(name)["annotations"]["list"]]
     return {without_variables(t["expr"]) for t in targets} | {rule["expr"] for rule in rules()}
 
 
