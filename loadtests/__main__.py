@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from loadtests.failure import LoadError
-from loadtests.options import Options
+from loadtests.options import Options, is_loopback
 from loadtests.shapes import Arrivals
 from loadtests.verdict import Exit, exit_code, in_cluster
 
@@ -46,7 +46,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     arrivals: Annotated[Arrivals, typer.Option(help="How a rate's requests follow each other.")] = (
         Arrivals.POISSON
     ),
-    drain: Annotated[float, typer.Option(help="Seconds to wait for what still runs.")] = 120.0,
+    drain: Annotated[
+        float | None, typer.Option(help="Seconds to wait for what still runs; 120.")
+    ] = None,
     slo: Annotated[str, typer.Option(help="Objectives: default, hosted, or a file.")] = "default",
     key_file: Annotated[Path | None, typer.Option(help="File with the API key.")] = None,
     model: Annotated[str | None, typer.Option(help="By default the endpoint's first.")] = None,
@@ -75,7 +77,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     """
 
     options = Options(**locals())  # each option here is a field there
-    _end(lambda: _measure(options))
+    _end(lambda: _measure(options), "No load was run: ")
 
 
 @app.command()
@@ -86,8 +88,9 @@ def report(folder: Folder) -> None:
     from loadtests.result import read_summary  # noqa: PLC0415
 
     def write() -> int:
+        page = write_report(folder)  # which says what is wrong with a folder
         sys.stdout.write(table(read_summary(folder / SUMMARY)))
-        _print(write_report(folder))
+        _print(page)
         return Exit.MET
 
     _end(write)
@@ -119,12 +122,11 @@ def gate(
 ) -> None:
     """Exit with another code than 0 where an objective is missed or a bound is broken."""
     from loadtests.statistics.gate import gate as hold  # noqa: PLC0415
-    from loadtests.statistics.sides import read_side  # noqa: PLC0415
+    from loadtests.statistics.sides import read_result, read_side  # noqa: PLC0415
 
     def judge() -> int:
         good = read_side([Path(one) for one in baseline.split(",")]) if baseline else []
-        [result] = read_side([folder])
-        found = hold(result, good, max_regression=max_regression)
+        found = hold(read_result(folder), good, max_regression=max_regression)
         _print(found.text())
         return found.exit_code
 
@@ -162,30 +164,38 @@ def _measure(options: Options) -> int:
     from loadtests import run as running  # noqa: PLC0415
     from loadtests.report import progress_line, table  # noqa: PLC0415
     from loadtests.report.folder import new_folder  # noqa: PLC0415
+    from loadtests.result import write_summary  # noqa: PLC0415
 
     prepared = running.prepare(options, COMMAND + sys.argv[1:], _say)
     folder = new_folder(options.out, prepared.told)
-    summary = running.play(prepared, folder, lambda at: _say_over(progress_line(at)))
-    page = running.leave(folder, summary, options.report)
+    try:
+        summary = running.play(prepared, folder, lambda at: _say_over(progress_line(at)))
+    except LoadError:
+        shutil.rmtree(folder)  # nothing was measured
+        raise
+    page = running.leave(folder, summary)
     sys.stdout.write(f"\n{table(summary)}")
-    if summary.verdict.measurement == "INVALID":
+    if summary.verdict.measurement == "INVALID" and not is_loopback(prepared.endpoint.host):
         _print(f"Run it beside the endpoint instead:\n  {in_cluster(options)}")
     _print(page)
+    if options.report is not None:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        write_summary(options.report, summary)
     return exit_code(summary)
 
 
-def _end(work: Callable[[], int]) -> None:
+def _end(work: Callable[[], int], prefix: str = "") -> None:
     """Do it and end the program with its code; what the user can mend is one sentence."""
     try:
         code = work()
     except LoadError as error:
-        sys.stderr.write(f"No load was run: {error}\n")
+        sys.stderr.write(f"{prefix}{error}\n")
         code = Exit.NO_LOAD
     except OSError as error:
         sys.stderr.write(f"The results cannot be read or written: {error}.\n")
         code = Exit.NO_LOAD
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted before the load began.\n")
+        sys.stderr.write("Interrupted: no report was written.\n")
         code = Exit.INTERRUPTED
     raise typer.Exit(code)
 

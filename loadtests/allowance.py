@@ -59,13 +59,14 @@ class Allowance:
     def settle(self, record: Record) -> None:
         """Count what an ended request cost: what the endpoint told, else its tokens' price.
 
-        One that was broken off before its usage came cost something, too.
+        One that was broken off, or gave text, before its usage came cost something, too.
         """
         cost = record.cost_usd
         if cost is None and record.completion_tokens is not None:
             cost = self.prices.cost(record.prompt_tokens or 0, record.completion_tokens)
         if cost is None:
-            cost = self.expected_usd if record.outcome is Outcome.CENSORED else 0.0
+            worked = record.outcome is Outcome.CENSORED or record.fragments
+            cost = self.expected_usd if worked else 0.0
         self.settled += 1
         self.spent_usd += cost
         self.expected_usd = max(self.spent_usd / self.settled, 0.0)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from loadtests.failure import LoadError
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 16 << 20  # a list of all models of a large host takes a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def parse_url(url: str, key: str | None = None) -> Endpoint:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")
+        parts.path.encode("ascii")
     except ValueError as error:
         raise LoadError(f"{url!r} is not a URL: {error}.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loadtests.allowance import Allowance
 from loadtests.failure import LoadError
 from loadtests.records import Record
-from loadtests.shapes import Step, Users
+from loadtests.shapes import Shape, Step, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,16 @@ class Estimate:
         )
 
 
+def foreseen(shape: Shape) -> tuple[Step, ...]:
+    """Return the steps that are known before the load: of a search the first one."""
+    first = shape.next(())
+    return shape.steps() or ((first,) if first else ())
+
+
 def estimate(steps: Sequence[Step], trial: Record, allowance: Allowance) -> Estimate:
     """Guess what known steps take; `trial` is the request that was asked before them."""
-    asked = min(sum(_requests(step, trial) for step in steps), allowance.max_requests)
+    left = allowance.max_requests - allowance.requests
+    asked = min(sum(_requests(step, trial) for step in steps), left)
     prompt, output = (asked * (n or 0) for n in (trial.prompt_tokens, trial.completion_tokens))
     return Estimate(
         round(asked), round(prompt), round(output), allowance.prices.cost(prompt, output)

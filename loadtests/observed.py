@@ -72,7 +72,8 @@ def observed_in(page: str) -> dict[str, float]:
         if name in OBSERVED:
             # No label's value comes after the last brace, and a moment may follow the number.
             value = float(line.removeprefix(name).rpartition("}")[2].split()[0])
-            found[name] = _joined(name, found.get(name), value)
+            if math.isfinite(value):  # JSON has no other numbers
+                found[name] = _joined(name, found.get(name), value)
     return found
 
 
@@ -165,7 +166,10 @@ class Observer:
         if not self._urls:
             return self
         self._process = subprocess.Popen(  # noqa: S603 - this very module
-            self._command, stdin=subprocess.PIPE, cwd=Path(__file__).parents[1], start_new_session=True
+            self._command,
+            stdin=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+            start_new_session=True,
         )
         return self
 
@@ -209,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # not as the load that started it
     os.nice(POLITENESS)
     began = time.perf_counter() if options.began is None else options.began
 

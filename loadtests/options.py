@@ -4,6 +4,7 @@ import ipaddress
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from loadtests.allowance import Allowance, Prices
 from loadtests.endpoint import Endpoint
@@ -18,6 +19,9 @@ MAX_DURATION_SECONDS = 24 * 3600.0
 MAX_USERS = 10_000
 MAX_RATE = 10_000.0
 STEP_SECONDS = 30.0
+DRAIN_SECONDS = 120.0
+MAX_DRAIN_SECONDS = 3600.0
+MAX_WORKERS = 64
 ADMIN_PORT = 9000  # of the gateway, where nobody changed it
 # Off loopback a run costs somebody something: these hold where the user gives no others.
 MAX_REQUESTS_ELSEWHERE = 2000
@@ -41,7 +45,7 @@ class Options:
     search: bool = False
     arrivals: Arrivals = Arrivals.POISSON
     duration: float | None = None
-    drain: float = 120.0
+    drain: float | None = None
     seed: int | None = None
     slo: str = "default"
     max_usd: float | None = None
@@ -62,8 +66,11 @@ class Options:
         if self.search and not (self.rate or self.users):
             raise LoadError("--search needs a load to begin with: give --rate or --users.")
         if not self.rate and not self.users:
-            if self.duration is not None:
-                raise LoadError("--duration is of a load you choose: give --rate or --users, too.")
+            for option, value in (("--duration", self.duration), ("--drain", self.drain)):
+                if value is not None:
+                    raise LoadError(
+                        f"{option} is of a load you choose: give --rate or --users, too."
+                    )
             return usual
         seconds = self._seconds()
         settle = min(SETTLE_SHARE * seconds, MAX_SETTLE_SECONDS)
@@ -73,7 +80,10 @@ class Options:
         shape: Steps | Search | Single = Steps(loads)
         if len(loads) == 1:
             shape = Search(loads[0]) if self.search else Single(loads[0])
-        return replace(shape, seconds=seconds, settle_seconds=settle, drain_seconds=self.drain)
+        drain = DRAIN_SECONDS if self.drain is None else self.drain
+        if not 0 <= drain <= MAX_DRAIN_SECONDS:
+            raise LoadError(f"--drain is {drain:g}: give 0 to {MAX_DRAIN_SECONDS:g} seconds.")
+        return replace(shape, seconds=seconds, settle_seconds=settle, drain_seconds=drain)
 
     def scenario_of(self, found: Scenario) -> Scenario:
         """Return the scenario with the seed and the lengths asked for; raises LoadError.
@@ -95,32 +105,44 @@ class Options:
         return Allowance(requests, dollars, prices or ASSUMED_PRICES, expected_usd=0.0)
 
     def check(self) -> None:
-        """Refuse limits that leave nothing; raises LoadError."""
+        """Refuse limits that leave nothing, and workers that cannot be; raises LoadError."""
         for option, value in (("--max-requests", self.max_requests), ("--max-usd", self.max_usd)):
             if value is not None and not value > 0:
                 raise LoadError(f"{option} is {value:g}: give one above 0.")
+        if not 0 <= self.workers <= MAX_WORKERS:
+            raise LoadError(f"--workers is {self.workers}: give 0 to {MAX_WORKERS}.")
+        if self.bind is not None and not self.workers:
+            raise LoadError("--bind awaits workers: give --workers, how many they are, too.")
 
     def key(self) -> str | None:
         """Read the key from the first line of its file; raises LoadError."""
         if self.key_file is None:
             return None
         try:
-            words = self.key_file.read_text(encoding="utf-8").split()
+            words = self.key_file.expanduser().read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise LoadError(f"--key-file {self.key_file} cannot be read: {error}.") from None
         if not words:
             raise LoadError(f"--key-file {self.key_file} is empty.")
+        if not (words[0].isascii() and words[0].isprintable()):
+            raise LoadError(
+                f"--key-file {self.key_file} holds more than letters, digits and signs."
+            )
         return words[0]
 
     def metrics_urls(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Return the pages of metrics to watch: those given, else this machine's admin port."""
+        """Return the pages of metrics to watch: those given, else this machine's admin port.
+
+        Raises LoadError for what is no address of a page.
+        """
         if self.metrics == "none":
             return ()
         if self.metrics:
-            return tuple(self.metrics.split(","))
+            return tuple(_page(url.strip()) for url in self.metrics.split(","))
         if not is_loopback(endpoint.host):
             return ()
-        admin = f"http://{endpoint.host}:{ADMIN_PORT}"
+        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        admin = f"http://{host}:{ADMIN_PORT}"
         return (f"{admin}/metrics", f"{admin}/engine/metrics")
 
     def _lengths(self) -> FixedLengths | None:
@@ -155,6 +177,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _page(url: str) -> str:
+    """Check the address of a page of metrics; raises LoadError."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme == "http" and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise LoadError(
+            f"--metrics has {url!r}: give pages such as http://127.0.0.1:9000/metrics, plain http "
+            "and with commas between them, or none."
+        )
+    return url
 
 
 def _numbers(

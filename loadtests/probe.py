@@ -1,6 +1,7 @@
 """One look at the endpoint before the load: is it there, does it let us in, what does it serve."""
 
 import http.client
+import math
 import re
 import socket
 import time
@@ -35,7 +36,7 @@ def look(endpoint: Endpoint, model: str | None, limits: Limits) -> Served:
         max_model_len=_whole(card.get("max_model_len") or card.get("context_length")),
         vllm_version=_text(told.get("version")),
         build={name: value for name, value in told.items() if name != "version"},
-        prices=_prices(card) or _prices(_openrouter_card(endpoint, limits)),
+        prices=_prices(card) or _prices(_openrouter_card(endpoint, asked, limits)),
         round_trip_seconds=round_trip,
     )
 
@@ -100,7 +101,7 @@ def _handshake(endpoint: Endpoint, limits: Limits) -> float:
 
 
 def _card(endpoint: Endpoint, model: str | None, limits: Limits) -> Mapping[str, Any]:
-    """Return the list's card of a model, else the first one; empty for one that is not listed."""
+    """Return the list's card of a model, without one the first; empty where it is not listed."""
     try:
         status, listing = endpoint.get_json(f"{endpoint.base_path}/models", limits.connect_seconds)
     except (OSError, http.client.HTTPException) as error:
@@ -112,9 +113,15 @@ def _card(endpoint: Endpoint, model: str | None, limits: Limits) -> Mapping[str,
     cards = _cards(listing)
     if not cards:
         raise LoadError(sentence(endpoint, Outcome.HTTP_ERROR, http.HTTPStatus.NOT_FOUND, ""))
-    if model is None:
-        return cards[0]
-    return next((card for card in cards if card["id"] == model), {})
+    return _chosen(cards, model)
+
+
+def _chosen(cards: list[dict[str, Any]], model: str | None) -> Mapping[str, Any]:
+    """Return a model's card; a list of one is that model's, whichever of its names was asked."""
+    named = [card for card in cards if card["id"] == model]
+    if named or (cards and (model is None or len(cards) == 1)):
+        return [*named, *cards][0]
+    return {}
 
 
 def _cards(listing: Any) -> list[dict[str, Any]]:
@@ -122,10 +129,9 @@ def _cards(listing: Any) -> list[dict[str, Any]]:
     return [card for card in found if _of(card, "id")] if isinstance(found, list) else []
 
 
-def _openrouter_card(endpoint: Endpoint, limits: Limits) -> Mapping[str, Any]:
+def _openrouter_card(endpoint: Endpoint, model: str, limits: Limits) -> Mapping[str, Any]:
     """Return the card that our gateway gives in OpenRouter's form, prices in it; or none."""
-    cards = _cards(_told(endpoint, "/api/v1/models", limits))
-    return cards[0] if cards else {}
+    return _chosen(_cards(_told(endpoint, "/api/v1/models", limits)), model)
 
 
 def _prices(card: Mapping[str, Any]) -> Prices | None:
@@ -134,6 +140,8 @@ def _prices(card: Mapping[str, Any]) -> Prices | None:
     try:
         prompt, output = (float(_of(pricing, name)) for name in ("prompt", "completion"))
     except (TypeError, ValueError):
+        return None
+    if not (0 <= prompt < math.inf and 0 <= output < math.inf):
         return None
     return Prices(prompt * TOKENS_PER_PRICE, output * TOKENS_PER_PRICE)
 

@@ -166,6 +166,7 @@ class Certificate(Frozen, frozen=True, kw_only=True):
     events_per_core_second: float | None  # how many this client can read on this machine
     round_trip_seconds: float | None
     clock: str  # where an arrival's time comes from
+    real_time: bool = False  # whether every load process ran before ordinary ones
 
 
 class Verdict(Frozen, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from loadtests.certificate.rules import certify
 from loadtests.certificate.speed import read_speed
 from loadtests.client.chat import Limits
 from loadtests.endpoint import Endpoint, parse_url
-from loadtests.estimate import estimate, require_means
+from loadtests.estimate import estimate, foreseen, require_means
 from loadtests.observed import Observer
 from loadtests.options import Options, is_loopback
 from loadtests.probe import ask_once, look
@@ -59,6 +59,7 @@ def prepare(options: Options, command: Sequence[str], say: Say) -> Run:
     shape = options.shape(scenario.shape)
     objectives = read_objectives(options.slo)
     endpoint, limits = parse_url(options.url, options.key()), Limits()
+    metrics = options.metrics_urls(endpoint)
     served = look(endpoint, options.model, limits)
     # Another prompt than the run's first: what was asked before is in the endpoint's caches.
     dice = random.Random(f"trial {scenario.seed}")  # noqa: S311 - repeatable, not secret
@@ -66,14 +67,15 @@ def prepare(options: Options, command: Sequence[str], say: Say) -> Run:
     request = Request(0, prompt, encoded(prompt, served.model_asked))
     served, trial = ask_once(endpoint, request, served, limits)
     allowance = options.allowance(endpoint, served.prices)
+    allowance.take()
+    allowance.settle(trial)
     say(
         f"{served.model_served} answers in {trial.done_seconds:.2f} s; "
         f"the round trip is {1000 * (served.round_trip_seconds or 0):.2f} ms."
     )
-    if steps := shape.steps():
-        guess = estimate(steps, trial, allowance)
-        say(guess.text(allowance))
-        require_means(guess, allowance)
+    guess = estimate(foreseen(shape), trial, allowance)
+    say(guess.text(allowance) if shape.steps() else f"The first step: {guess.text(allowance)}")
+    require_means(guess, allowance)
     told = {
         "scenario": scenario.name,
         "question": scenario.question,
@@ -102,12 +104,15 @@ def prepare(options: Options, command: Sequence[str], say: Say) -> Run:
         told=told,
         workers=options.workers,
         bind=options.bind,
-        metrics=options.metrics_urls(endpoint),
+        metrics=metrics,
     )
 
 
 def play(run: Run, folder: Path, progress: Callable[[Progress], None]) -> Summary:
-    """Put the load on, step by step, and write what came of it; raises LoadError and OSError."""
+    """Put the load on, step by step, and write what came of it; raises OSError.
+
+    Raises LoadError where it cannot begin; what fails later makes the run a partial one.
+    """
     steps: list[StepResult] = []
     timings: list[StepTiming] = []
     records: list[Record] = []
@@ -159,11 +164,8 @@ def why_partial(last: StepTiming) -> str | None:
     return last.stopped
 
 
-def leave(folder: Path, summary: Summary, copy: Path | None) -> Path:
+def leave(folder: Path, summary: Summary) -> Path:
     """Write summary, CSV and page; return the page's path. Raises OSError."""
     write_summary(folder / SUMMARY, summary)
-    if copy is not None:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        write_summary(copy, summary)
     write_csv(folder / CSV, summary)
     return write_report(folder)

@@ -142,7 +142,7 @@ def verify(
 
 app.command()(usage_command.usage)
 app.command()(request_command.request)
-app.command()(plan_command.plan)
+app.command(no_args_is_help=True)(plan_command.plan)
 
 if __name__ == "__main__":
     app()

@@ -67,6 +67,8 @@ def plan(  # noqa: PLR0913, PLR0917 — one parameter an option
     """Say how many GPUs a traffic needs, and what they cost, from measured curves.
 
     Where no curve was measured it is estimated from data sheets, and every line says so.
+    A first plan: copy traffic.yaml from serving/planner/README.md, then
+    `serving plan traffic.yaml --gpu h100`.
     """
     from serving.planner import desk  # noqa: PLC0415 — each command loads what it needs alone
     from serving.planner.basis import Choice  # noqa: PLC0415

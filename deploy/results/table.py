@@ -146,12 +146,19 @@ def _cells(row: dict[str, Any]) -> str:
 
 
 def filled(readme: str, results: list[Result], report: dict[str, Any]) -> str:
-    """Return the README with both tables replaced."""
-    return _between("reliability", reliability(report), _between("results", table(results), readme))
+    """Return the README with its tables replaced."""
+    tables = {
+        "results": table(results),
+        "load-clients": load_clients(read_load_clients()),
+        "reliability": reliability(report),
+    }
+    for name, text in tables.items():
+        readme = _between(name, text, readme)
+    return readme
 
 
 def write() -> None:
-    """Write both tables into the README."""
+    """Write the tables into the README."""
     README.write_text(filled(README.read_text(), load(), load_reliability()))
 
 

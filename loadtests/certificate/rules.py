@@ -4,7 +4,8 @@ A run is INVALID by any of these rules; each names its figure, its bound and wha
 
 - *Timing.* In any step and worker, or in all together, the 99th percentile of |recorded - true| of
   the metronome's events is over max(1 ms, 2 % of the median time to first token). Fewer events than
-  such a percentile needs are not judged alone; too few in all is a reason of its own.
+  such a percentile needs are not judged alone; too few in all is a reason of its own, and so is
+  a load process that sent requests and told nothing.
 - *Client's CPU.* A load process used over 90 % of its core during a second of a step.
 - *Lateness.* In an open loop, over 1 % of the requests (and more than one) were sent later than
   max(20 ms, 2 % of the median time to first token) after their time: nothing but the client
@@ -64,6 +65,7 @@ def certify(  # noqa: PLR0913 - what a certificate rests on, each by name
     late = lateness(records, timings)
     share = busiest_share(reports, timings)
     reasons = [
+        *silence_reasons(reports, records),
         *timing_reasons(timing, reports),
         *cpu_reasons(share),
         *lateness_reasons(late, median_ttft(records)),
@@ -83,6 +85,7 @@ def certify(  # noqa: PLR0913 - what a certificate rests on, each by name
         events_per_core_second=events_per_core_second,
         round_trip_seconds=round_trip_seconds,
         clock=", ".join(sorted({report.clock for report in reports})) or "not known",
+        real_time=bool(reports) and all(report.real_time for report in reports),
     )
 
 
@@ -122,6 +125,13 @@ def _errors_within(report: WitnessReport, timing: StepTiming) -> list[float]:
     began, ended = timing.began_seconds, timing.ended_seconds + timing.drain_seconds
     samples = zip(report.sent_seconds, report.errors_us, strict=True)
     return sorted(abs(error) / 1e6 for sent, error in samples if began <= sent < ended)
+
+
+def silence_reasons(reports: Iterable[WitnessReport], records: Iterable[Record]) -> Iterator[str]:
+    """Say which load processes, lost ones above all, told nothing of their own times."""
+    silent = {record.worker for record in records} - {report.worker for report in reports}
+    for worker in sorted(silent):
+        yield f"Load process {worker + 1} told nothing of its timing error: run it again."
 
 
 def timing_reasons(timing: Timing, reports: Sequence[WitnessReport]) -> Iterator[str]:

@@ -4,6 +4,7 @@ The witness asks the metronome through the same client, in the same process, amo
 What it compares is what a record holds: the first token's time and the gaps after it.
 """
 
+import os
 import resource
 import threading
 import time
@@ -49,6 +50,7 @@ class WitnessReport(msgspec.Struct, frozen=True, kw_only=True):
 
     worker: int = 0
     clock: str
+    real_time: bool = False  # whether it ran before ordinary processes
     sent_seconds: tuple[float, ...] = ()
     errors_us: tuple[int, ...] = ()
     untold: int = 0  # events that the metronome was held up at, see `timing_errors`
@@ -70,6 +72,7 @@ class Witness:
     _untold: int = 0
     _failure: str = ""
     _by_kernel: bool = False
+    _real_time: bool = False
 
     def start(self) -> "Witness":
         """Begin to watch."""
@@ -87,6 +90,7 @@ class Witness:
         return WitnessReport(
             worker=self.worker,
             clock=KERNEL if self._by_kernel else PROCESS,
+            real_time=self._real_time,
             sent_seconds=tuple(self._sent),
             errors_us=tuple(self._errors),
             untold=self._untold,
@@ -122,6 +126,7 @@ class Witness:
         before, then = cpu_seconds(), time.perf_counter()
         while not self._stopping.wait(CPU_SECONDS):
             used, now = cpu_seconds(), time.perf_counter()
+            self._real_time |= os.sched_getscheduler(0) == os.SCHED_RR
             share = (used - before) / (now - then)
             self._cpu.append(CpuSecond(round(now - self.began, 3), round(share, 4)))
             before, then = used, now

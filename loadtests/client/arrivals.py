@@ -40,15 +40,17 @@ class Connection:
         self.by_kernel = False  # whether the last arrival is the kernel's
         self._latest = 0.0
         self.started = 0.0  # when the running request began: no arrival is older
+        self.last = time.perf_counter() + timeout_seconds  # nothing is waited for any longer
 
     def wait_at_most(self, seconds: float) -> None:
         """Set the longest silence on either way."""
         self._socket.settimeout(seconds)
 
     def send(self, data: bytes) -> None:
-        """Hand everything to the kernel, however long it takes while some of it goes."""
+        """Hand everything to the kernel."""
         rest = memoryview(data)
         while rest:
+            self._check_time()
             rest = rest[self._socket.send(rest) :]
 
     def receive(self) -> tuple[bytes, float]:
@@ -68,6 +70,11 @@ class Connection:
         # What one packet brought may be read in parts, and each reading errs by a little.
         self._latest = max(self._latest, arrival) if self.by_kernel else now
         return data, self._latest
+
+    def _check_time(self) -> None:
+        """End what goes on by little steps, none of which is silent for too long."""
+        if time.perf_counter() > self.last:
+            raise TimeoutError
 
     def is_quiet(self) -> bool:
         """Tell whether the other side has neither closed nor said anything; ends the timeout."""
@@ -130,6 +137,7 @@ class TlsConnection(Connection):
                 return b"", self._arrival
 
     def _take_in(self) -> bool:
+        self._check_time()
         data, self._arrival = super().receive()
         self._arrived.write(data)
         return bool(data)

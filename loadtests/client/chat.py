@@ -18,6 +18,7 @@ __all__ = ["ChatClient", "Exchange", "Limits"]
 # Servers close a connection that was idle for 5 s and more; one that is closed while the next
 # request is on its way cannot be told from one that failed, so it is given up before.
 IDLE_SECONDS: Final = 4.0
+MAX_DETAIL_CHARACTERS: Final = 300
 
 
 class ChatClient:
@@ -48,7 +49,7 @@ class ChatClient:
             answered = exchange.first_answer is not None
             exchange.outcome = Outcome.ANSWERED if answered else Outcome.NO_ANSWER
         except RequestFailed as failed:
-            exchange.outcome, exchange.detail = failed.outcome, failed.detail
+            exchange.outcome, exchange.detail = failed.outcome, self._shown(failed.detail)
         finally:
             self._idle_since = time.perf_counter()
             if exchange.done is None:
@@ -63,6 +64,11 @@ class ChatClient:
             self.by_kernel = self._connection.by_kernel
             self._connection.close()
             self._connection = None
+
+    def _shown(self, detail: str) -> str:
+        """Return a reason for the records: cut short, without the key that a server may repeat."""
+        key = self._endpoint.key
+        return (detail.replace(key, "***") if key else detail)[:MAX_DETAIL_CHARACTERS]
 
     def _open(self, now: float) -> Connection:
         """Return the kept connection where it still serves, else a new one."""

@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 MAX_HEAD_BYTES = 65536
+MAX_HEADS = 16  # of interim responses and the final one
+MAX_LENGTH_DIGITS = 18
 MAX_SIZE_LINE_BYTES = 1024
 CRLF = b"\r\n"
 
@@ -40,15 +42,19 @@ class Body(Protocol):
 
 def split_head(received: bytes) -> tuple[Head, bytes] | None:
     """Cut the final head off what has arrived; None while it is not whole; raises BadResponse."""
-    head, blank, rest = received.partition(b"\r\n\r\n")
-    if not (received.startswith(b"HTTP/1.") or b"HTTP/1.".startswith(received)):
-        raise BadResponse(f"not HTTP/1.1: {received[:60].decode(errors='replace')}")
-    if len(head) > MAX_HEAD_BYTES:
-        raise BadResponse(f"a response head of more than {MAX_HEAD_BYTES} bytes")
-    if not blank:
-        return None
-    parsed = _parse_head(head.decode("latin-1"))
-    return split_head(rest) if parsed.status < HTTPStatus.OK else (parsed, rest)
+    rest = received
+    for _ in range(MAX_HEADS):
+        head, blank, rest = rest.partition(b"\r\n\r\n")
+        if not (head.startswith(b"HTTP/1.") or b"HTTP/1.".startswith(head)):
+            raise BadResponse(f"not HTTP/1.1: {head[:60].decode(errors='replace')}")
+        if len(head) > MAX_HEAD_BYTES:
+            raise BadResponse(f"a response head of more than {MAX_HEAD_BYTES} bytes")
+        if not blank:
+            return None
+        parsed = _parse_head(head.decode("latin-1"))
+        if parsed.status >= HTTPStatus.OK:
+            return parsed, rest
+    raise BadResponse(f"{MAX_HEADS} interim responses and no final one")
 
 
 def _parse_head(text: str) -> Head:
@@ -68,7 +74,7 @@ def body_of(head: Head) -> Body:
     if "chunked" in head.fields.get("transfer-encoding", "").lower():
         return ChunkedBody()
     length = head.fields.get("content-length", "")
-    if length and not length.isdecimal():
+    if length and not (length.isdecimal() and len(length) <= MAX_LENGTH_DIGITS):
         raise BadResponse(f"a content-length of {length[:60]!r}")
     empty = head.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     return PlainBody(0 if empty else int(length) if length else None)

@@ -12,10 +12,10 @@ from loadtests.client.arrivals import Connection
 from loadtests.client.events import EventDecoder, EventTooLarge
 from loadtests.client.exchange import Event, Exchange
 from loadtests.client.framing import BadResponse, Body, Head, PlainBody, body_of, split_head
+from loadtests.client.usage import NOT_JSON
 from loadtests.outcome import Outcome
 
 MAX_ERROR_BYTES: Final = 65536
-MAX_DETAIL_CHARACTERS: Final = 300
 MAX_FRAGMENTS: Final = 1_000_000
 END_OF_BODY_SECONDS: Final = 1.0
 # Up to here one packet for head and body is worth a copy.
@@ -35,12 +35,12 @@ class Limits:
 
 
 class RequestFailed(Exception):
-    """Ends an exchange with an outcome and a short reason."""
+    """Ends an exchange with an outcome and a reason, on one line."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
         self.outcome = outcome
-        self.detail = " ".join(detail.split())[:MAX_DETAIL_CHARACTERS]
+        self.detail = " ".join(detail.split())
 
 
 class Reply:
@@ -52,7 +52,7 @@ class Reply:
         self._head: Head | None = None
         self._body: Body = PlainBody(None)
         self._early, self._arrival = b"", 0.0  # what came together with the head
-        connection.started = exchange.sent
+        connection.started, connection.last = exchange.sent, self._deadline
         connection.wait_at_most(min(limits.silence_seconds, limits.request_seconds))
 
     @property
@@ -115,10 +115,10 @@ class Reply:
         """Take in one event; anything but a chat chunk fails the request."""
         try:
             event = EVENTS.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            shown = payload[:100].decode(errors="replace")
+        except NOT_JSON:
+            shown = payload.decode(errors="replace")
             raise RequestFailed(Outcome.STREAM_ERROR, f"not a chat chunk: {shown}") from None
-        if event.error:
+        if event.error and bytes(event.error) != b"null":
             raise RequestFailed(Outcome.STREAM_ERROR, _error_text(payload))
         self._exchange.observe(event, self._arrival)
         if self._exchange.finish_reason in BROKEN_OFF:
@@ -173,8 +173,9 @@ class Reply:
         The answer is complete already: whatever goes wrong here costs the connection only.
         """
         self._connection.wait_at_most(END_OF_BODY_SECONDS)
+        last = time.perf_counter() + END_OF_BODY_SECONDS
         try:
-            while not self._body.complete:
+            while not self._body.complete and time.perf_counter() < last:
                 data, _ = self._connection.receive()
                 if not data or self._body.feed(data):
                     return
@@ -197,7 +198,7 @@ def _error_text(body: bytes) -> str:
     try:
         error = msgspec.json.decode(body)["error"]
         return str(error["message"] if isinstance(error, dict) and "message" in error else error)
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):
+    except (*NOT_JSON, TypeError, KeyError):
         return body.decode(errors="replace")
 
 

@@ -5,6 +5,10 @@ from typing import Any
 
 import msgspec
 
+# What decoding raises; the last for arrays within arrays without end.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MAX_NUMBER = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -20,12 +24,15 @@ class Usage:
 
 
 def read_usage(told: bytes) -> Usage:
-    """Read the JSON of a `usage` object; what is no number counts as not told.
+    """Read the JSON of a `usage` object; what is no sane number counts as not told.
 
     Pictures and videos: vLLM tells them as `prompt_tokens_details.multimodal_tokens.image`, the
     gateway as `prompt_tokens_details.image_tokens`. The cost is OpenRouter's `cost`.
     """
-    usage = msgspec.json.decode(told)
+    try:
+        usage = msgspec.json.decode(told)
+    except NOT_JSON:
+        return Usage()
     prompt = _inner(usage, "prompt_tokens_details")
     media = _inner(prompt, "multimodal_tokens")
     return Usage(
@@ -46,12 +53,14 @@ def _inner(value: Any, name: str) -> dict[str, Any]:
 
 def _count(value: Any, name: str) -> int | None:
     count = value.get(name) if isinstance(value, dict) else None
-    return count if type(count) is int and count >= 0 else None
+    return count if type(count) is int and 0 <= count <= MAX_NUMBER else None
 
 
 def _cost(usage: Any) -> float | None:
     cost = usage.get("cost") if isinstance(usage, dict) else None
-    return None if isinstance(cost, bool) or not isinstance(cost, int | float) else float(cost)
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        return None
+    return float(cost) if 0 <= cost <= MAX_NUMBER else None
 
 
 def _first(one: int | None, other: int | None) -> int | None:

@@ -11,6 +11,7 @@ ROUND: Final = (1, 2, 2.5, 5, 10)
 CLOCK: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
 MOST_CLOCK_TICKS: Final = 9
 LEAST_SECONDS: Final = 1e-6  # a logarithm has no zero
+LEAST: Final = 1e-9  # less than that is drawn as nothing
 
 
 class Tick(NamedTuple):
@@ -46,7 +47,7 @@ def even(
     values: Iterable[float], *, unit: str, say: Callable[[float], str], whole: bool = False
 ) -> Axis:
     """Return a scale from 0 that holds all values; `whole`: what is counted has no halves."""
-    high = max((value for value in values if math.isfinite(value)), default=0.0) or 1.0
+    high = max((value for value in values if LEAST < value < math.inf), default=1.0)
     step = _round_step(high / 4)
     if whole:
         step = max(1.0, math.ceil(step))

@@ -80,9 +80,9 @@ def _judged(step: StepResult) -> Iterator[str]:
         measured = measured_words(judgement)
         found = f" ({measured})" if measured else ""
         doubt = ""
-        if judgement.met is Met.UNDECIDED:
+        if judgement.more_requests:
             doubt = f", {count(judgement.more_requests)} more requests are needed"
-        elif not judgement.sure:
+        elif judgement.met is not Met.UNDECIDED and not judgement.sure:
             doubt = ", within the margin of chance"
         yield f"{objective_words(judgement.objective)}: {SIGNS[judgement.met]}{found}{doubt}"
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +22,18 @@ CSV, PAGE = "summary.csv", "report.html"
 
 
 def new_folder(out: Path, told: Mapping[str, Any]) -> Path:
-    """Make the folder of a run, named by its moment and its scenario; raises OSError."""
+    """Make the folder of a run, named by its moment and its scenario; raises OSError.
+
+    Of runs of one scenario that begin in the same second, the later ones are numbered.
+    """
     moment = told["date"].replace("-", "").replace(":", "").partition("+")[0]
     name = "-".join(re.findall(r"[a-z0-9]+", Path(told["scenario"]).stem.lower()))
-    folder = out / f"{moment}Z-{name}"
-    folder.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = out / (f"{moment}Z-{name}" + (f"-{number}" if number > 1 else ""))
+        with suppress(FileExistsError):
+            folder.mkdir()
+            break
     return folder
 
 

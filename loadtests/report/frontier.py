@@ -55,13 +55,14 @@ def frontier(summary: Summary, metric: str) -> Plot:
     title, _ = SHOWN[metric]
     lines = [_line(summary, metric, name) for name in ("p50", "p95")]
     points = [point for line in lines for point in line.points if point is not None]
-    objective = limits(summary, metric)
+    times = [time for _, *ends in [*points, *_intervals(summary, metric)] for time in ends]
+    times += limits(summary, metric).values() if points else ()
     return Plot(
         id=f"frontier-{metric}",
         title=f"{title} over throughput",
         told=_told(summary, metric),
         x=_throughput_axis(summary),
-        y=decades([y for _, y in points] + [v for v in objective.values() if points]),
+        y=decades(times),
         marks=tuple(_marks(summary, metric, lines)),
         height=PANEL_HEIGHT,
         empty="" if points else "No median: too few requests, or too many that failed",
@@ -156,8 +157,9 @@ def _head(summary: Summary) -> str:
         return "Nothing was measured"
     best = "best" if step.index == summary.verdict.best_step else "last"
     figures = f"{rate(throughput(step, summary))} {throughput_unit(summary)}"
+    trust = "" if summary.certificate.valid else "INVALID: "
     return (
-        f"{figures} at {step.label}, the {best} step: first answer token after "
+        f"{trust}{figures} at {step.label}, the {best} step: first answer token after "
         f"{seconds(step.all.ttfat.p50.value)} (median)"
     )
 

@@ -42,7 +42,7 @@ def attainment(steps: Sequence[StepResult]) -> Plot:
 
 
 def goodput(steps: Sequence[StepResult]) -> Plot:
-    """Draw good requests per second of each step in front of all that ended."""
+    """Draw good requests per second of each step in front of all that were answered."""
     all_areas, good_areas, notes = [], [], []
     for number, step in enumerate(steps):
         good, whole = step.all.good_per_second, step.all.per_second.requests

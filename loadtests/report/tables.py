@@ -136,7 +136,8 @@ def times_table(step: StepResult) -> Table:
             Cell(seconds(spread.most)),
         )
         rows.append((title, cells))
-    return Table(f"Every time at {step.label}, all kinds together", heads, tuple(rows))
+    caption = f"Every time at {step.label}, all kinds together; means are of those that came"
+    return Table(caption, heads, tuple(rows))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -65,12 +65,19 @@ def objective_words(objective: str) -> str:
 
 def measured_words(judged: Judgement) -> str:
     """Write what was measured in its limit's unit: a time, a share, or an amount per second."""
-    value, words = judged.measured, judged.objective
-    if value is None:
-        return ""
-    if isinstance(value, str) or words.endswith((" s", " ms")):
+    value, limit = judged.measured, judged.limit
+    if value is None or isinstance(value, str):
+        return value or ""
+    words, asked = _amount(value, judged.objective), _amount(limit, judged.objective)
+    if words == asked and value != limit:
+        return f"just {'over' if value > limit else 'under'} {asked}"
+    return words
+
+
+def _amount(value: float, objective: str) -> str:
+    if objective.endswith((" s", " ms")):
         return seconds(value)
-    return percent(value) if words.endswith(" %") else rate(value)
+    return percent(value) if objective.endswith(" %") else rate(value)
 
 
 def certificate_facts(told: Certificate) -> Iterator[tuple[str, str]]:
@@ -86,6 +93,7 @@ def certificate_facts(told: Certificate) -> Iterator[tuple[str, str]]:
     yield "events", f"{count(told.events_per_second)} in the busiest second{of}"
     yield "round trip", f"{seconds(told.round_trip_seconds)}, shown and never subtracted"
     yield "clock", told.clock
+    yield "priority", "real-time" if told.real_time else "that of any process"
 
 
 def notes(summary: Summary) -> Iterator[str]:

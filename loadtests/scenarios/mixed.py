@@ -106,6 +106,6 @@ SCENARIO: Final = Scenario(
     question="How many users does the endpoint hold with mixed production traffic?",
     prompts=prompts,
     shape=Steps(
-        tuple(map(Users, (1, 2, 4, 8, 16, 32))), seconds=12, settle_seconds=3, drain_seconds=60
+        tuple(map(Users, (1, 2, 4, 8, 16, 32))), seconds=20, settle_seconds=3, drain_seconds=60
     ),
 )

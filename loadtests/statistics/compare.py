@@ -231,7 +231,7 @@ def _share(name: str) -> Callable[[Row], Estimate | None]:
 def _rate(name: str) -> Callable[[Row], Estimate | None]:
     def read(row: Row) -> Estimate | None:
         value: float = getattr(row.per_second, name)
-        if not value or row.per_second_error is None:
+        if row.per_second_error is None:
             return None
         error = getattr(row.per_second_error, name)
         return Estimate(value, max(value - error, 0.0), value + error)
@@ -260,10 +260,17 @@ def _number(value: float | str | None) -> float | None:
 def _told(change: Change) -> str:
     if change.change is None or change.before is None or change.after is None:
         return f"{change.says}"
-    numbers = f"{change.before:.4g} -> {change.after:.4g}"
+    numbers = f"{_shown(change.before)} -> {_shown(change.after)}"
+    unsure = not change.sure and change.says in {Says.BETTER, Says.WORSE}
+    says = f"{change.says}{', not sure' if unsure else ''}"
+    if math.isinf(change.before) or math.isinf(change.after):
+        return f"{numbers}: {says}"
     unit = "%" if change.metric.relative else "points"
     interval = ""
     if change.low is not None and change.high is not None:
         interval = f" ({change.low * 100:+z.1f} to {change.high * 100:+z.1f})"
-    sure = "" if change.sure or change.says not in {Says.BETTER, Says.WORSE} else ", not sure"
-    return f"{numbers}  {change.change * 100:+z.1f}{interval} {unit}: {change.says}{sure}"
+    return f"{numbers}  {change.change * 100:+z.1f}{interval} {unit}: {says}"
+
+
+def _shown(value: float) -> str:
+    return "never" if math.isinf(value) else f"{value:.4g}"

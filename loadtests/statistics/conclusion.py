@@ -131,7 +131,10 @@ def _measured(objective: Objective, judgement: Judgement) -> str:
         return f"{name} is {side} {limit}, by how much too few requests say"
     if judgement.measured == "never":
         return f"{name} is never, for so many requests failed; the limit is {limit}"
-    return f"{name} is {objective.shown(judgement.measured)}, {side} {limit}"
+    measured = objective.shown(judgement.measured)
+    if measured == limit:
+        return f"{name} is just {side} {limit}"
+    return f"{name} is {measured}, {side} {limit}"
 
 
 def _too_few(step: StepResult, objectives: Sequence[Objective]) -> str:
@@ -139,6 +142,8 @@ def _too_few(step: StepResult, objectives: Sequence[Objective]) -> str:
     pairs = zip(objectives, step.judgements, strict=True)
     undecided = [pair for pair in pairs if pair[1].met is Met.UNDECIDED]
     objective, judgement = max(undecided, key=lambda pair: pair[1].more_requests)
+    if not judgement.more_requests:
+        return f"{step.label} {_named(objective)} cannot be told, for so many requests failed"
     seconds = judgement.more_seconds
     time = "" if seconds is None else f", about {max(seconds, 1):.0f} s of this load"
     requests = f"{step.all.requests} request{' is' if step.all.requests == 1 else 's are'}"

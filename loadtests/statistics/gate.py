@@ -104,7 +104,8 @@ def _judged(metric: Metric, change: Estimate | None, max_regression: float) -> G
 def _reason(metric: Metric, shown: Sequence[float], limit: float, broken: bool) -> str:
     unit = "%" if metric.relative else "points"
     worse, low, high = (_side(value, unit) for value in shown)
-    told = f"{metric.name}: {worse} ({low} to {high})"
+    interval = "" if math.isinf(shown[0]) else f" ({low} to {high})"
+    told = f"{metric.name}: {worse}{interval}"
     if broken:
         return f"{told}: broken, the bound is {limit * 100:g} {unit}"
     if shown[2] >= limit:
@@ -113,4 +114,5 @@ def _reason(metric: Metric, shown: Sequence[float], limit: float, broken: bool) 
 
 
 def _side(value: float, unit: str) -> str:
-    return f"{abs(value) * 100:.1f} {unit} {'worse' if value > 0 else 'better'}"
+    amount = "endlessly" if math.isinf(value) else f"{abs(value) * 100:.1f} {unit}"
+    return f"{amount} {'worse' if value > 0 else 'better'}"

@@ -15,6 +15,14 @@ def read_side(paths: Sequence[Path]) -> list[Summary]:
     return [summary for path in paths for summary in _summaries(path)]
 
 
+def read_result(path: Path) -> Summary:
+    """Read the one run of a result folder or summary; raises LoadError."""
+    found = _summaries(path)
+    if len(found) != 1:
+        raise LoadError(f"{path} holds {len(found)} runs. Name the folder of one.")
+    return found[0]
+
+
 def common_loads(before: Sequence[Summary], after: Sequence[Summary]) -> list[str]:
     """Return the labels of the steps that all runs have, in order; raises LoadError for none."""
     runs = (*before, *after)
@@ -50,7 +58,7 @@ def check_alike(before: Sequence[Summary], after: Sequence[Summary]) -> list[str
         raise LoadError("There is no run on one side. Name a result folder for each.")
     runs = (*before, *after)
     _refuse("scenarios", {str(run.run.get("scenario")) for run in runs})
-    _refuse("models", {", ".join(run.models) for run in runs})
+    _refuse("models", {", ".join(run.models) for run in runs if run.models})
     warnings = [
         f"the runs differ in {name}: {', '.join(sorted(values))}."
         for name in ("machine", "objectives", "synthetic")

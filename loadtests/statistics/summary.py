@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from loadtests.outcome import Outcome
 from loadtests.records import Record
-from loadtests.result import Certificate, Quantile, Row, Share, Spread, StepResult, Summary
+from loadtests.result import Certificate, Met, Quantile, Row, Share, Spread, StepResult, Summary
 from loadtests.shapes import Rate, StepTiming, Users
 from loadtests.statistics.conclusion import conclude
 from loadtests.statistics.intervals import Estimate, Pooled, quantile, smallest_sample, wilson
@@ -29,15 +31,26 @@ def summarise(  # noqa: PLR0913, PLR0917 - the parts of a Summary, each in its o
     records: Sequence[Record],
     partial: str | None = None,
 ) -> Summary:
-    """Put a run's steps together with what they come to."""
+    """Put a run's steps together with what they come to; INVALID ones decide nothing."""
     return Summary(
         run=dict(run),
         verdict=conclude(steps, certificate, objectives.objectives, partial),
         certificate=certificate,
         objectives=dict(objectives.content),
-        steps=tuple(steps),
+        steps=tuple(steps if certificate.valid else map(_undecided, steps)),
         models=dict(sorted(Counter(r.model for r in records if r.model).items())),
     )
+
+
+def _undecided(step: StepResult) -> StepResult:
+    """Return what a step measured without what that would decide."""
+    judgements = tuple(
+        msgspec.structs.replace(
+            found, met=Met.UNDECIDED, sure=False, more_requests=0, more_seconds=None
+        )
+        for found in step.judgements
+    )
+    return msgspec.structs.replace(step, judgements=judgements, met=Met.UNDECIDED)
 
 
 def summarise_step(

@@ -98,7 +98,7 @@ class Master:
     def play(
         self, order_of: Callable[[Part], Order], progress: Callable[[Progress], None]
     ) -> list[Ended]:
-        """Let the workers play one step, and gather what they tell; raises LoadError."""
+        """Let the workers play one step, and gather what they tell."""
         self._told["ended"].clear()
         self._told["progress"].clear()
         self._records = 0
@@ -108,9 +108,9 @@ class Master:
         reason = self._watch(orders[0], progress)
         ended = self._told["ended"]
         parts: list[Ended] = [ended[node] for node in self._nodes if node in ended]
-        for part in parts:
-            if part.error:
-                raise LoadError(f"A worker failed: {part.error}")
+        failed = [part.error for part in parts if part.error]
+        if failed and reason is None:
+            reason = f"A worker failed: {failed[0]}"
         told = sum(part.records for part in parts)
         if reason is None and told != self._records:
             reason = f"The workers told of {told} requests, and {self._records} arrived"
@@ -181,7 +181,7 @@ class Master:
     def _watch(self, order: Order, progress: Callable[[Progress], None]) -> str | None:
         """Wait for the end of a step; return why it is not whole."""
         reason, halted = None, False
-        last = time.time() + order.seconds + 2 * order.drain_seconds + END_SECONDS
+        last = time.monotonic() + order.seconds + 2 * order.drain_seconds + END_SECONDS
         shown = time.perf_counter()
         while waiting := [n for n in self._nodes if n not in self._told["ended"]]:
             lost = [number for number, n in enumerate(self._nodes) if self._is_lost(n)]
@@ -193,7 +193,7 @@ class Master:
                 self._halt(broken_off=False)
             if all(self._is_lost(node) for node in waiting):
                 break
-            if time.time() > last:
+            if time.monotonic() > last:
                 return "A worker did not end its step in time"
             if time.perf_counter() - shown >= 1.0:
                 shown = time.perf_counter()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from loadtests.client.exchange import Exchange
 from loadtests.client.recording import record_of
+from loadtests.failure import LoadError
 from loadtests.outcome import Outcome
 from loadtests.prompt import Request
 from loadtests.records import Record
@@ -74,7 +75,6 @@ class Play:
         self.wanted: Flag = flag()  # a body was used up
         self.quiet.set()
         self.stopped: str | None = None
-        self.error: Exception | None = None
         self.ended: float | None = None
         self.next_number = order.first_number
         self.records = 0
@@ -135,6 +135,7 @@ class Play:
         del self._in_flight[turn.request.number]
         due = exchange.sent if turn.due is None else turn.due
         record = self._write(turn.request, exchange, due)
+        self.order.allowance.settle(record)
         self._answered += record.answered
         self._failed += not record.answered
         self._tokens += record.completion_tokens or record.fragments
@@ -155,8 +156,9 @@ class Play:
 
     def fail(self, error: Exception) -> None:
         """End the step for an error of this program, which is not an outcome of a request."""
-        self.error = self.error or error
+        said = str(error) if isinstance(error, LoadError) else f"{type(error).__name__}: {error}"
         self.break_off()
+        self.stopped = self.stopped or f"The load failed: {said}"
 
     def give_up(self, reason: str) -> None:
         """Send nothing any more; what was due and not sent is written down as censored."""
@@ -213,7 +215,6 @@ class Play:
         record = record_of(
             request, exchange, self.order.index, due, stage.load_began, stage.part.number
         )
-        self.order.allowance.settle(record)
         self.records += 1
         stage.sink(record)
         return record

@@ -166,7 +166,7 @@ class Swarm:
     def play(
         self, step: Step, progress: Callable[[Progress], None] = lambda progress: None
     ) -> StepTiming:
-        """Play a step to its end, requests in flight included; raises LoadError."""
+        """Play a step to its end, requests in flight included; what stopped it is told."""
         offset = time.perf_counter() - self.began + AHEAD_SECONDS
 
         def order(part: Part) -> Order:

@@ -28,6 +28,7 @@ from loadtests.shapes import Rate
 from loadtests.swarm.look_ahead import LookAhead
 from loadtests.swarm.orders import Ended, Order, Preparation, Progress
 from loadtests.swarm.play import Play, Stage
+from loadtests.swarm.priority import first_in_line
 from loadtests.workloads import encoded
 
 TICK_SECONDS = 1.0
@@ -102,7 +103,7 @@ class Crew:
         return ChatClient(self._endpoint, self._limits)
 
     def perform(self, order: Order, tell: Callable[[Progress], None]) -> Ended:
-        """Play a step to its end, requests in flight included; raises what a user raised."""
+        """Play a step to its end, requests in flight included; an error of a user stops it."""
         if self._stage is None:
             raise LoadError("A step cannot be played before it is told what to ask.")
         play = self.play = Play(order, self._stage, Event)
@@ -111,7 +112,7 @@ class Crew:
         if self.interrupted:
             play.break_off()
         filling = gevent.spawn(self._fill, play)
-        with _undisturbed():
+        with _undisturbed(), first_in_line():
             try:
                 _sleep_until(began, play.closing)
                 self.add_users(play.users)
@@ -125,8 +126,6 @@ class Crew:
                 play.close()
                 filling.kill()
                 self.dismiss()
-        if play.error is not None:
-            raise play.error
         tell(play.progress())
         return Ended(
             ended_seconds=ended - play.stage.load_began,

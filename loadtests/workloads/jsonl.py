@@ -28,6 +28,10 @@ MAX_FILE_BYTES: Final = 512 * 2**20
 OURS: Final = ("model", "messages", "max_tokens", "stream", "stream_options")
 
 
+# An empty text would stand in every answer.
+Said = Annotated[str, Meta(min_length=1)]
+
+
 class Message(msgspec.Struct, frozen=True):
     """What every message has; whatever else it holds is sent as it is."""
 
@@ -41,7 +45,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     messages: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1)] = 4096
     kind: Annotated[str, Meta(min_length=1, max_length=64)] = "jsonl"
-    answer: str | list[str] | None = None
+    answer: Said | Annotated[list[Said], Meta(min_length=1)] | None = None
     parameters: dict[str, Any] = {}
 
 

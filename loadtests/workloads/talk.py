@@ -53,9 +53,9 @@ def _growing(rng: random.Random, served: Served) -> Iterator[Prompt]:
     def conversation() -> Iterator[Prompt]:
         shown, history, own = rng.choice(pictures), [], next(numbers)
         picture = part(shown.file.url(next(salted)))
+        tokens = CONVERSATION.draw(rng) // TURNS
         for turn in range(TURNS):
             question = question_about(rng, shown.scene)
-            tokens = CONVERSATION.draw(rng) // TURNS
             text = _after(prose, tokens, served, question.text)
             content: Any = text if turn else [picture, {"type": "text", "text": text}]
             history.append({"role": "user", "content": content})
@@ -86,11 +86,13 @@ def _growing(rng: random.Random, served: Served) -> Iterator[Prompt]:
 
 def _needle(kind: str, context: int, rng: random.Random, served: Served) -> Iterator[Prompt]:
     """Ask for a number that stands once in a text that fills the context, at a random depth."""
+    # Of its own: a longer context that begins like a shorter one would be cached in part.
+    rng = random.Random(f"{rng.getrandbits(64)} {kind}")  # noqa: S311 - repeatable
     prose = Prose(rng)
     while True:
         locker, key = rng.randint(100, 999), rng.randint(10_000, 99_999)
         text = prose.write(context - LONG_ANSWER_TOKENS - SPARE_TOKENS)
-        at = text.find(". ", int(rng.random() * len(text))) + 2
+        at = text.find(". ", int(rng.random() * text.rindex(". "))) + 2
         fact = f"The key to locker {locker} has the number {key}. "
         question = f"What number has the key to locker {locker}?"
         content = f"{text[:at]}{fact}{text[at:]}\n\n{question}"

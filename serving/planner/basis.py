@@ -1,14 +1,16 @@
 """What a plan stands on: measured curves or an estimate, and what has to be said of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from serving.catalogue import CATALOGUE
 from serving.failure import NotDone
 from serving.planner import roofline
 from serving.planner.allowed import Allowed
 from serving.planner.fitting import Point, fitted
+from serving.planner.line import Line
 from serving.planner.measured import Curve, read_curves
 from serving.planner.model import Model
 from serving.planner.work import Weights, Work, mean_work
@@ -53,7 +55,8 @@ class Basis:
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     points: tuple[tuple[str, Point], ...] = ()  # by source
-    objectives: Mapping[str, Any] = field(default_factory=dict)  # that the curves were judged by
+    objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by source, too
+    assumed: tuple[Line, ...] = ()  # where nothing was measured
 
     @property
     def is_measured(self) -> bool:
@@ -63,6 +66,8 @@ class Basis:
 
 def find_basis(choice: Choice, work: Work) -> Basis:
     """Return the basis of a plan for requests like `work`; raises NotDone where there is none."""
+    of_slug = (entry.id for entry in CATALOGUE.values() if entry.slug == choice.model)
+    choice = replace(choice, model=next(of_slug, choice.model))
     paths = choice.curves
     if paths and choice.gpu is not None:
         raise NotDone("--curve and --gpu both say what to plan from.", "Leave one of them out.")
@@ -87,7 +92,7 @@ def find_basis(choice: Choice, work: Work) -> Basis:
         tuple(dict.fromkeys(labels)),
         tuple(f"left out: {each} ({c.source})" for c in curves for each in c.left_out),
         tuple(points),
-        curves[0].objectives,
+        {curve.source: curve.objectives for curve in curves},
     )
 
 
@@ -173,10 +178,14 @@ def _estimated(choice: Choice, work: Work) -> Basis:
         )
     gpu = choice.gpu
     name = choice.model or roofline.usual_model(gpu)
-    source = roofline.estimate(gpu, name, work, choice.gpus).source
+
+    def estimate(other: Work) -> roofline.Estimate:
+        return roofline.estimate(gpu, name, other, choice.gpus, choice.max_running)
+
     return Basis(
-        lambda other: roofline.estimate(gpu, name, other, choice.gpus).model,
+        lambda other: estimate(other).model,
         name,
-        (source,),
+        (estimate(work).source,),
         (ESTIMATE,),
+        assumed=tuple(roofline.assumed(gpu)),
     )

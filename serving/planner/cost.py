@@ -119,8 +119,13 @@ def allocated(model: Model, size: Size, money: Money, good_share: float) -> Iter
 def priced_as(model: str) -> tuple[str, Price]:
     """Return whose public prices a model is compared with: its own, else the Thinking model's."""
     entry = CATALOGUE.get(model)
-    found = entry if entry is not None and entry.price.prompt else CATALOGUE[THINKING]
+    found = entry if entry is not None and not entry.price.is_free else CATALOGUE[THINKING]
     return found.id, found.price
+
+
+def offers(price: Price) -> Mapping[str, float]:
+    """Return the public offers by name, each as a share of the list price."""
+    return {"list": 1.0} | ({"discounted": 1 - price.discount} if price.discount else {})
 
 
 def list_usd(size: Size, price: Price) -> float:
@@ -138,7 +143,7 @@ def listed(size: Size, model: str) -> Iterable[Line]:
     formula = (
         f"(prompt tokens * {price.prompt:g} + output tokens * {price.completion:g}) / 1,000,000"
     )
-    for kind, factor in (("list", 1.0), ("discounted", 1 - price.discount)):
+    for kind, factor in offers(price).items():
         said = formula if factor == 1 else f"{formula} * {factor:g}"
         for unit, value, of in (
             ("request", each * factor, said),
@@ -157,7 +162,7 @@ def break_even(size: Size, model: str, gpu_hour_usd: float) -> Iterable[Line]:
     cost = size.gpus * HOURS * gpu_hour_usd
     most = size.needed * size.capacity.rate_per_second * HOURS * 3600
     requests = size.traffic.requests_per_day
-    for kind, factor in (("list", 1.0), ("discounted", 1 - price.discount)):
+    for kind, factor in offers(price).items():
         each = list_usd(size, price) * factor
         lines = (
             ("requests_per_day", cost / each, "requests/day", f"planned cost a day / {kind} price"),

@@ -1,7 +1,7 @@
-"""From measured steps to the numbers of a model."""
+"""From measured steps to the numbers of a model, and how well it foretells steps left out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,6 +15,8 @@ QUANTILES = ("p50", "p90", "p95", "p99")
 REPEATABILITY = 0.03
 # The time to first token holds HTTP, preprocessing and half a step of waiting, too.
 LONE_ERROR = 0.3
+# Steps that can be left out in turns: all but one are fitted.
+ENOUGH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,34 @@ def fitted(points: Sequence[Point], expected: Weights, most_running: int) -> Mod
     bare = Model(weights, waiting, {}, most_running)
     spreads = dict(_spreads(bare, points))
     return Model(weights, waiting, spreads, most_running, found.measured)
+
+
+def deviations(
+    points: Sequence[Point], expected: Weights, most_running: int
+) -> Iterator[tuple[str, float, str]]:
+    """Yield the largest deviation from a left-out step, as a share, of throughput and of p90.
+
+    The first and the last load are not left out: what lies beyond the rest is no interpolation.
+    """
+    inner = sorted({point.users for point in points})[1:-1]
+    if len(points) < ENOUGH or not inner:
+        return
+    throughput, answer = [], []
+    for users in inner:
+        rest = [point for point in points if point.users != users]
+        other = fitted(rest, expected, most_running)
+        for point in points:
+            if point.users != users:
+                continue
+            found = other.at_users(point.work, users)
+            throughput.append(abs(found.throughput_per_second / point.requests_per_second - 1))
+            key = ("ttfat", "p90")
+            if key in found.quantile and key in point.quantiles:
+                answer.append(abs(found.quantile[key] / point.quantiles[key] - 1))
+    formula = "largest |predicted / measured - 1|, each inner load left out of the fit once"
+    yield "left_out_throughput_deviation", max(throughput), formula
+    if answer:
+        yield "left_out_ttfat_p90_deviation", max(answer), formula
 
 
 def _lone(point: Point) -> Row:

@@ -15,6 +15,7 @@ class Line:
     unit: str
     formula: str
     source: str = "computed"
+    label: str = ""  # beside those of the whole plan
 
 
 @dataclass(frozen=True, slots=True)

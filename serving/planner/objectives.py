@@ -1,5 +1,6 @@
 """What is promised to users: the files that load tests are judged by, as far as a plan can tell."""
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,6 +12,11 @@ from serving.failure import NotDone
 from serving.planner.model import TIMES, Prediction
 
 SPEED: Final = "stream_tokens_per_second"
+# What the load tests judge, too, and a plan does not foresee.
+UNFORESEEN: Final = (
+    "thinking", "answer_tpot", "picture_ttft", SPEED, "answered", "good", "right",
+    "requests_per_second", "images_per_second", "output_tokens_per_second",
+)  # fmt: skip
 # Half of all streams are at least as fast as the median time per token says.
 MEDIAN: Final = 50
 
@@ -20,6 +26,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     percentile: Annotated[float, msgspec.Meta(gt=0, lt=100)] | None = None
     at_most_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     at_least: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    kinds: list[str] = []
     reason: str = ""
 
 
@@ -41,7 +48,7 @@ class Objective:
         return f"{self.time} {self.percentile} <= {self.limit_seconds:g} s"
 
     def seconds(self, prediction: Prediction) -> float | None:
-        """Return what is predicted; None where the steps were too short to tell."""
+        """Return what is predicted; None where the steps do not tell."""
         return prediction.quantile.get((self.time, self.percentile))
 
 
@@ -83,7 +90,8 @@ def objectives_of(document: Any, source: str) -> Objectives:
 
 
 def _objective(entry: _Entry) -> Objective | None:
-    if entry.percentile is None:
+    _check(entry)
+    if entry.percentile is None or entry.kinds:  # a plan is for all kinds together
         return None
     name = f"p{entry.percentile:g}"
     if entry.metric in TIMES and entry.at_most_seconds is not None:
@@ -91,3 +99,13 @@ def _objective(entry: _Entry) -> Objective | None:
     if entry.metric == SPEED and entry.percentile == MEDIAN and entry.at_least is not None:
         return Objective("tpot", name, 1 / entry.at_least)
     return None
+
+
+def _check(entry: _Entry) -> None:
+    """Refuse what would count for nothing; raises msgspec.ValidationError."""
+    known = (*TIMES, *UNFORESEEN)
+    if entry.metric not in known:
+        near = difflib.get_close_matches(entry.metric, known, n=1, cutoff=0)[0]
+        raise msgspec.ValidationError(f"there is no metric {entry.metric!r}, the nearest is {near}")
+    if entry.metric in TIMES and None in (entry.percentile, entry.at_most_seconds):
+        raise msgspec.ValidationError(f"{entry.metric} needs percentile and at_most_seconds")

@@ -8,8 +8,7 @@ import msgspec
 
 from serving.planner import cost
 from serving.planner.basis import Basis, proportions
-from serving.planner.check import deviations
-from serving.planner.fitting import Point
+from serving.planner.fitting import Point, deviations
 from serving.planner.line import Line, Money
 from serving.planner.model import TIMES, Model
 from serving.planner.objectives import Objectives, objectives_of
@@ -19,8 +18,8 @@ from serving.planner.traffic import Traffic
 from serving.planner.work import Weights
 
 SECTIONS: Final = (
-    "inputs", "curve", "model", "capacity", "gpu_hours", "planned_cost", "allocated_cost",
-    "list_price", "break_even", "sensitivity",
+    "inputs", "curve", "assumed", "model", "spread", "capacity", "gpu_hours", "planned_cost",
+    "allocated_cost", "list_price", "break_even", "sensitivity",
 )  # fmt: skip
 WEIGHTS: Final = {
     "step": "s of a decode step, shared by all that run",
@@ -30,6 +29,7 @@ WEIGHTS: Final = {
     "request": "s for each request, whatever it asks",
 }
 CAPACITY: Final = "1 / (D * (step / n + output_token) + prefill) with n = most_running"
+RUNNING: Final = "users of a closed loop in which a request would take as long"
 # A weight of which the steps told less than half is the roofline's proportion rather than theirs.
 MEASURED_FROM: Final = 0.5
 
@@ -82,7 +82,9 @@ def _lines(basis: Basis, order: Order, model: Model, sized: Size) -> Iterator[Li
     yield from _inputs(basis, order)
     for source, point in basis.points:
         yield from _point(source, point)
+    yield from basis.assumed
     yield from _model(basis, model)
+    yield from _times(basis, model)
     yield from _capacity(model, sized)
     yield Line("capacity", "good_share", good, "share of requests", how)
     yield from _gpu_hours(sized)
@@ -102,14 +104,14 @@ def good_share(basis: Basis, objectives: Objectives, running: float) -> tuple[fl
     """
     if not basis.is_measured:
         return 1.0, "assumed: every request is answered in time"
-    points = sorted((point for _, point in basis.points), key=lambda point: point.users)
-    nearest = next((point for point in points if point.users >= running), points[-1])
+    steps = sorted(basis.points, key=lambda step: step[1].users)
+    source, nearest = next((step for step in steps if step[1].users >= running), steps[-1])
     try:
-        same = objectives_of(basis.objectives, "").judged == objectives.judged
+        same = objectives_of(basis.objectives[source], "").judged == objectives.judged
     except msgspec.ValidationError:
         same = False
     step = f"measured with {nearest.users} users"
-    if same and nearest.good_share:
+    if same and nearest.good_share is not None:
         return nearest.good_share, f"{step}, by the same objectives"
     return nearest.answered_share, f"answered, {step} by other objectives"
 
@@ -187,6 +189,22 @@ def _model(basis: Basis, model: Model) -> Iterator[Line]:
             yield Line("model", name, value, "share", formula)
 
 
+def _times(basis: Basis, model: Model) -> Iterator[Line]:
+    """Yield what times follow from: parts of the first token's, and each percentile's spread."""
+    how = "least squares over the steps" if basis.is_measured else "serving/planner/roofline.py"
+    source, waiting = "; ".join(basis.sources), model.waiting
+    for name, value, unit in (
+        ("fixed", waiting.fixed, "s"),
+        ("steps", waiting.steps, "times a decode step with n running"),
+        ("prefills", waiting.prefills, "times n prefills"),
+    ):
+        yield Line("model", f"first_token_{name}", value, unit, how, source)
+    for (time, name), spread in model.spreads.items():
+        for part, value in (("at_one", spread.at_one), ("slope", spread.slope)):
+            formula = f"{time} {name} = mean * at_one * n^slope: {how}"
+            yield Line("spread", f"{time}_{name}_{part}", value, "ratio", formula, source)
+
+
 def _capacity(model: Model, sized: Size) -> Iterator[Line]:
     capacity, peak = sized.capacity, sized.at_peak
     rows: Iterable[tuple[str, float | str | None, str, str]] = (
@@ -212,7 +230,7 @@ def _capacity(model: Model, sized: Size) -> Iterator[Line]:
         ),
         ("replicas", sized.needed + sized.terms.spare, "replicas", "needed + spare"),
         ("gpus", sized.gpus, "GPUs", "replicas * gpus_per_replica"),
-        ("running_at_peak", peak.running, "requests a replica", "Little's law"),
+        ("running_at_peak", peak.running, "requests a replica", RUNNING),
     )
     for name, value, unit, formula in rows:
         yield Line("capacity", name, value, unit, formula)

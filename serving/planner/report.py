@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from serving.planner.cost import offers, priced_as
 from serving.planner.line import Line, Money, Value
 from serving.planner.plan import SECTIONS, Plan
 
 SCHEMA: Final = 1
 TITLES: Final = {
     "inputs": "Inputs",
+    "assumed": "What the estimate assumes",
     "model": "How a replica behaves",
     "capacity": "Capacity",
     "gpu_hours": "GPU-hours a day",
@@ -29,10 +31,8 @@ VALUE_WIDTH: Final = 14
 
 
 def table(plan: Plan) -> str:
-    """Write what matters to a reader; measured steps are in JSON and in the sheet."""
-    written = list(_table(plan))
-    mark = " | ".join(plan.labels)
-    marked = (f"{line}  [{mark}]" if mark and line else line for line in written)
+    """Write what matters to a reader; measured steps and spreads are in JSON and in the sheet."""
+    marked = (f"{text}  [{mark}]" if mark and text else text for text, mark in _table(plan))
     return "".join(f"{line}\n" for line in marked)
 
 
@@ -49,7 +49,7 @@ def as_json(plan: Plan) -> str:
             whole[section]["lines"] = [_whole(line) for line in lines]
         else:
             whole[section] |= {line.name: line.value for line in lines}
-    whole["lines"] = [_whole(line) | {"labels": plan.labels} for line in plan.lines]
+    whole["lines"] = [_whole(line) | {"labels": _labels(plan, line)} for line in plan.lines]
     return f"{json.dumps(whole, indent=2, ensure_ascii=False)}\n"
 
 
@@ -60,7 +60,7 @@ def sheet(plan: Plan) -> str:
     writer.writerow(HEADS)
     mark = " | ".join(plan.labels)
     for line in plan.lines:
-        words = (line.unit, line.formula, line.source, mark)
+        words = (line.unit, line.formula, line.source, " | ".join(_labels(plan, line)))
         writer.writerow([line.section, line.name, _cell(line.value), *map(_text, words)])
     for note in plan.basis.notes:
         writer.writerow([_text(cell) for cell in ("note", "", "", "", note, "", mark)])
@@ -75,49 +75,62 @@ def paragraph(plan: Plan) -> str:
     hours = sized.gpu_hours()
     whole = sum(hours.values())
     shares = {purpose: f"{part / whole:.0%}" for purpose, part in hours.items()}
-    good = plan.value("allocated_cost", f"{money.key}_per_good_request")
     sentences = [
         *(f"{label}." for label in plan.labels),
         f"{_number(traffic.peak_per_second)} requests a second at peak,"
-        f" {traffic.requests_per_day:,.0f} a day, need {_replicas(sized.needed)} of"
-        f" {plan.basis.model_name}; with {sized.terms.spare} spare that is {sized.gpus} GPUs,"
+        f" {traffic.requests_per_day:,.0f} a day, need {_counted(sized.needed, 'replica')} of"
+        f" {plan.basis.model_name}; with {sized.terms.spare} spare that is"
+        f" {_counted(sized.gpus, 'GPU')},"
         f" {whole:,.0f} GPU-hours a day.",
         f"Of these, {shares['work']} do work, {shares['headroom']} are kept free so that answers"
         f" stay fast, {shares['off_peak']} are unused outside the peak, {shares['idle_hours']} fall"
         f" into hours without traffic, and {shares['spare_replicas']} stand by for failures.",
     ]
-    if plan.order.gpu_hour_usd is None:
-        sentences.append(
-            f"A good answer takes {good:,.3g} GPU-seconds, all of that included."
-            " Give --gpu-hour-usd to see dollars and the comparison with public prices."
-        )
-        return " ".join(sentences)
-    month = plan.value("planned_cost", "usd_per_month")
-    ratio = plan.value("break_even", "list_planned_over_price")
-    reduced = plan.value("break_even", "discounted_planned_over_price")
-    sentences.append(
-        f"At {plan.order.gpu_hour_usd:g} USD a GPU-hour the plan costs {month:,.0f} USD a month,"
-        f" and a good answer {good:.2g} USD. That is {ratio:.2f} times what the same usage"
-        f" costs at the public list price, and {reduced:.2f} times the discounted one."
-    )
+    price = plan.order.gpu_hour_usd
+    if price is not None:
+        month = plan.value("planned_cost", "usd_per_month")
+        sentences.append(f"At {price:g} USD a GPU-hour that costs {month:,.0f} USD a month.")
+    sentences.append(_good_answer(plan, money))
+    if price is None:
+        sentences.append("Give --gpu-hour-usd to see dollars and the comparison with prices.")
+    else:
+        sentences.append(_comparison(plan))
     return " ".join(sentences)
 
 
-def _table(plan: Plan) -> Iterator[str]:
+def _good_answer(plan: Plan, money: Money) -> str:
+    if not plan.value("capacity", "good_share"):
+        return "No answer was good enough by these objectives, so that none has a cost."
+    good = plan.value("allocated_cost", f"{money.key}_per_good_request")
+    return f"A good answer takes {good:,.3g} {money.unit}, all of that included."
+
+
+def _comparison(plan: Plan) -> str:
+    """Say how planned cost and public prices compare, and whose prices they are."""
+    name, price = priced_as(plan.basis.model_name)
+    ratios = " and ".join(
+        f"{plan.value('break_even', f'{kind}_planned_over_price'):.2f} times the {kind} price"
+        for kind in offers(price)
+    )
+    return f"The plan costs {ratios} that {name}'s provider takes for the same usage."
+
+
+def _table(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield lines, each with what has to be said of it."""
+    mark = " | ".join(plan.labels)
     for section, title in TITLES.items():
         lines = plan.section(section)
         if not lines:
             continue
-        yield title
+        yield title, mark
         for line in lines:
             name = line.name.replace("_", " ")
-            yield f"  {name:<{NAME_WIDTH}} {_shown(line):>{VALUE_WIDTH}} {line.unit}".rstrip()
-        yield ""
-    yield from plan.basis.notes
-    for source in plan.basis.sources:
-        yield f"From {source}"
-    yield ""
-    yield paragraph(plan)
+            text = f"  {name:<{NAME_WIDTH}} {_shown(line):>{VALUE_WIDTH}} {line.unit}".rstrip()
+            yield text, " | ".join(_labels(plan, line))
+        yield "", mark
+    sources = (f"From {source}" for source in plan.basis.sources)
+    for text in (*plan.basis.notes, *sources, "", paragraph(plan)):
+        yield text, mark
 
 
 def _shown(line: Line) -> str:
@@ -133,8 +146,12 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _replicas(count: int) -> str:
-    return "1 replica" if count == 1 else f"{count} replicas"
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def _labels(plan: Plan, line: Line) -> list[str]:
+    return [*plan.labels, *([line.label] if line.label else [])]
 
 
 def _whole(line: Line) -> dict[str, Any]:

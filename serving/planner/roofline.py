@@ -10,7 +10,7 @@ A decode step reads all weights of the language model once and each sequence's k
 (S. Williams et al., Roofline, CACM 52(4), 2009, with the terms added instead of the larger taken.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +20,7 @@ from serving.engine import profile
 from serving.engine.arithmetic import known_shape, kv_bytes_per_token, kv_cache_tokens
 from serving.engine.shape import FP8_PARAMETERS, PARAMETERS, QWEN3_VL_8B, ModelShape
 from serving.failure import NotDone
+from serving.planner.line import Line
 from serving.planner.model import TIMES, Model, Spread, Waiting
 from serving.planner.work import Weights, Work
 
@@ -79,8 +80,8 @@ def weights(sheet: DataSheet, shape: ModelShape, kv_bytes: float, work: Work) ->
     attention = 4 * shape.layers * shape.heads * shape.head_dim * work.prompt_tokens / 2
     prompt_token = (2 * FP8_PARAMETERS + attention) / compute
     patches = shape.merge**2
-    seen = patches * work.picture_tokens / max(1.0, work.pictures)
-    per_patch = 2 * ENCODER_PARAMETERS + 4 * ENCODER_LAYERS * ENCODER_WIDTH * seen
+    of_one = work.picture_tokens / work.pictures if work.pictures else 0.0
+    per_patch = 2 * ENCODER_PARAMETERS + 4 * ENCODER_LAYERS * ENCODER_WIDTH * patches * of_one
     return Weights(
         step=read_bytes / bandwidth + STEP_OVERHEAD_SECONDS,
         output_token=context * kv_bytes / bandwidth
@@ -89,6 +90,21 @@ def weights(sheet: DataSheet, shape: ModelShape, kv_bytes: float, work: Work) ->
         picture_token=prompt_token + patches * per_patch / (sheet.flops * ENCODER_SHARE),
         request=REQUEST_SECONDS,
     )
+
+
+def assumed(gpu: str) -> Iterable[Line]:
+    """Yield the numbers that an estimate stands on, each with its source."""
+    sheet, here = DATA_SHEETS[gpu], "serving/planner/roofline.py"
+    for name, value, unit, source in (
+        ("bandwidth", sheet.bytes_per_second, "bytes/s of a GPU", sheet.source),
+        ("bfloat16", sheet.flops, "FLOP/s of a GPU, dense", sheet.source),
+        ("bandwidth_share", BANDWIDTH_SHARE, "share reached", here),
+        ("compute_share", COMPUTE_SHARE, "share reached", here),
+        ("encoder_share", ENCODER_SHARE, "share reached", here),
+        ("step_overhead", STEP_OVERHEAD_SECONDS, "s", here),
+        ("shared_between_gpus", SHARED_BETWEEN_GPUS, "share of each GPU, where several", here),
+    ):
+        yield Line("assumed", name, value, unit, "given", source)
 
 
 def usual_model(gpu: str) -> str:
@@ -101,8 +117,13 @@ def usual_model(gpu: str) -> str:
     return str(profile.load(gpu).engine["model"])
 
 
-def estimate(gpu: str, model: str, work: Work, gpus: int) -> Estimate:
-    """Estimate a replica of `gpus`; raises NotDone for a model nothing is known of."""
+def estimate(
+    gpu: str, model: str, work: Work, gpus: int, max_running: int | None = None
+) -> Estimate:
+    """Estimate a replica of `gpus`; raises NotDone for a model nothing is known of.
+
+    It runs `max_running` requests at once, and no more than its profile and its memory let it.
+    """
     shape = known_shape(model)
     if shape is None:
         raise NotDone(
@@ -133,7 +154,7 @@ def estimate(gpu: str, model: str, work: Work, gpus: int) -> Estimate:
             costs,
             Waiting(FIRST_FIXED_SECONDS + costs.prefill_seconds(work), 1.0, 0.0),
             factors,
-            min(engine.max_num_seqs, fitting),
+            min(max_running or engine.max_num_seqs, engine.max_num_seqs, fitting),
             (0.0,) * 5,
         ),
         f"roofline of {gpu}: {sheet.source}",

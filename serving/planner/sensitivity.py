@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from serving.failure import NotDone
-from serving.planner.basis import Basis, range_problems
+from serving.planner.allowed import Allowed
+from serving.planner.basis import LABELS, Basis, range_problems
 from serving.planner.line import Line, Money
 from serving.planner.objectives import Objectives
 from serving.planner.sizing import Terms, size
@@ -39,7 +40,7 @@ def sensitivity(
             yield Line("sensitivity", f"{name}_gpus", None, "GPUs", f"{WHAT[name]}: {refused.what}")
             continue
         beyond = range_problems([point for _, point in basis.points], other.work)
-        far = f" (EXTRAPOLATED: {'; '.join(beyond)})" if beyond else ""
+        label = f"{LABELS[Allowed.EXTRAPOLATION]}: {'; '.join(beyond)}" if beyond else ""
         per_day = money.of(found.gpus * HOURS * 3600)
         lines = (
             ("gpus", found.gpus, "GPUs"),
@@ -51,4 +52,5 @@ def sensitivity(
             ),
         )
         for what, value, unit in lines:
-            yield Line("sensitivity", f"{name}_{what}", value, unit, f"{WHAT[name]}{far}")
+            full = f"{name}_{what}"
+            yield Line("sensitivity", full, value, unit, WHAT[name], label=label)

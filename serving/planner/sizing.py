@@ -129,8 +129,8 @@ def _missed(prediction: Prediction, objectives: Objectives) -> Objective | None:
         seconds = objective.seconds(prediction)
         if seconds is None:
             raise NotDone(
-                f"{objective} cannot be planned for: no step of the curve had requests enough for"
-                f" its {objective.percentile}.",
+                f"{objective} cannot be planned for: the curve's steps tell p50, p90, p95 and p99,"
+                " each where they had requests enough.",
                 "Measure longer steps, or choose another percentile in --objectives.",
             )
         if seconds > objective.limit_seconds:

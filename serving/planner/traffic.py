@@ -18,6 +18,7 @@ MOST_TOKENS: Final = 1_048_576
 TOP: Final[Mapping[str, tuple[float, float]]] = {
     "peak_requests_per_second": (1e-6, 1e6),
     "mean_to_peak": (0.001, 1.0),
+    "hourly": (0, 1e9),
 }
 REQUEST: Final[Mapping[str, tuple[float, float]]] = {
     "text_tokens": (1, MOST_TOKENS),
@@ -36,11 +37,7 @@ class Amount:
     """Tokens of a request: a mean, or values with the share of requests that have each."""
 
     parts: tuple[tuple[float, float], ...]  # (share, tokens), tokens ascending, shares add up to 1
-
-    @property
-    def is_spread(self) -> bool:
-        """Tell whether more is known than the mean."""
-        return len(self.parts) > 1
+    is_spread: bool = True  # else the mean alone is known
 
     @property
     def mean(self) -> float:
@@ -70,7 +67,7 @@ class Amount:
 
 def fixed(tokens: float) -> Amount:
     """Return an amount of which the mean alone is known."""
-    return Amount(((1.0, tokens),))
+    return Amount(((1.0, tokens),), is_spread=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class Traffic:
         if self.thinking_budget is not None:
             return replace(self, thinking_budget=self.thinking_budget / 2)
         parts = tuple((share, tokens / 2) for share, tokens in self.thinking.parts)
-        return replace(self, thinking=Amount(parts))
+        return replace(self, thinking=replace(self.thinking, parts=parts))
 
 
 def read_traffic(path: Path, idle_hours: float | None) -> Traffic:
@@ -140,7 +137,7 @@ def read_traffic(path: Path, idle_hours: float | None) -> Traffic:
         line = f", line {mark.line + 1}" if mark else ""
         raise NotDone(f"The traffic file {path}{line} is not valid YAML.", EXAMPLE) from None
     reader = _Reader(path.name)
-    top = reader.mapping(document, (*TOP, "hourly", "request"), "")
+    top = reader.mapping(document, (*TOP, "request"), "")
     request = reader.mapping(top.get("request"), REQUEST, "request")
     mean_to_peak, idle = reader.day(top, idle_hours)
     return Traffic(
@@ -233,8 +230,8 @@ class _Reader:
         if "thinking_tokens" in request:
             return self.amount(request, "thinking_tokens")
         budget = self.optional(request, "thinking_budget")
-        # As if every thought used its whole budget: no cap shortens an endless thought further.
-        return Amount(((1.0, 0.0),)) if budget is None else Amount(((0.0, 0.0), (1.0, MOST_TOKENS)))
+        # Endless thoughts use their whole budget, whatever it is.
+        return Amount(((1.0, 0.0 if budget is None else MOST_TOKENS),))
 
     def day(self, top: Mapping[str, Any], idle_hours: float | None) -> tuple[float, float]:
         """Return mean/peak over the hours with traffic, and the hours without."""
@@ -247,7 +244,7 @@ class _Reader:
         hours = top["hourly"]
         if not isinstance(hours, list) or len(hours) != HOURS:
             self.refuse("hourly", f"is no list of {HOURS} numbers", "Give one for each hour.")
-        loads = [self.within(f"hourly[{i}]", load, (0, math.inf)) for i, load in enumerate(hours)]
+        loads = [self.within(f"hourly[{i}]", load, TOP["hourly"]) for i, load in enumerate(hours)]
         busy = [load for load in loads if load > 0]
         if not busy:
             self.refuse("hourly", "has no hour with traffic", "Give at least one above 0.")

@@ -153,16 +153,19 @@ def test_the_planner_reads_a_baseline(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("gpu", "synthetic", "expected"),
+    ("gpu", "profile", "synthetic", "expected"),
     [
-        ("NVIDIA H200", False, "loadtests/baselines/h200.json"),
-        ("NVIDIA H100 80GB HBM3", True, "loadtests/baselines/h100-80gb-hbm3-synthetic.json"),
-        ("cpu-test", True, "elsewhere/cpu-test.json"),
+        ("NVIDIA H200", "h200", False, "loadtests/baselines/h200.json"),
+        ("NVIDIA H100 80GB HBM3", "h100", True, "loadtests/baselines/h100-synthetic.json"),
+        ("NVIDIA GH200 480GB", "h200", False, "loadtests/baselines/gh200-480gb.json"),
+        ("NVIDIA A100-SXM4-80GB", "a100-80g", False, "loadtests/baselines/a100-80g.json"),
+        ("NVIDIA A100-SXM4-40GB", "a100-80g", False, "loadtests/baselines/a100-sxm4-40gb.json"),
+        ("cpu-test", "cpu", True, "elsewhere/cpu-test.json"),
     ],
 )
-def test_baselines_have_their_place(gpu: str, synthetic: bool, expected: str):
+def test_baselines_have_their_place(gpu: str, profile: str, synthetic: bool, expected: str):
     """Made-up answers never replace real ones, and a trial never stands beside them."""
-    identity = replace(stand_in.IDENTITY, gpu=gpu, synthetic=synthetic)
+    identity = replace(stand_in.IDENTITY, gpu=gpu, synthetic=synthetic, profile=profile)
     path = baseline.path_for(identity, ROOT / "elsewhere")
     assert path.relative_to(ROOT) == Path(expected)
 
@@ -199,12 +202,15 @@ def test_the_driver_is_asked_for_one_gpu(tmp_path: Path, monkeypatch: pytest.Mon
     [
         ({"steps": "mixed-3"}, "mixed-3.*Did you mean mixed-"),
         ({"dummy": True, "model": "some/model"}, "--dummy makes a model of its own"),
+        ({"profile": "auto"}, "There is no GPU to measure: this machine shows none from NVIDIA"),
+        ({"profile": "h200", "dummy": True}, "There is no GPU to measure"),
     ],
 )
 def test_contradictions_are_said_before_anything_starts(
-    tmp_path: Path, changes: dict[str, Any], said: str
+    tmp_path: Path, changes: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ):
     """One sentence, and nothing is written."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # no driver's program, on any machine
     options = Options(
         model=None,
         dummy=False,

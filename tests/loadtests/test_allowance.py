@@ -40,6 +40,8 @@ def test_a_price_is_by_the_million():
         pytest.param({"prompt_tokens": 1000, "cost_usd": 0.5}, 0.5, id="as the endpoint told"),
         pytest.param({"outcome": Outcome.HTTP_ERROR}, 0.0, id="failed"),
         pytest.param({"outcome": Outcome.CENSORED}, 0.3, id="broken off"),
+        pytest.param({"outcome": Outcome.CUT_STREAM, "fragments": 1}, 0.3, id="cut in its text"),
+        pytest.param({"fragments": 1}, 0.3, id="answered without usage"),
     ],
 )
 def test_an_ended_request_is_paid(told, spent):

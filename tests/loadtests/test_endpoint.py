@@ -23,7 +23,18 @@ def test_a_base_url_ends_in_v1(typed, url):
 
 @pytest.mark.parametrize(
     "typed",
-    ["127.0.0.1:8000", "ftp://x", "http://", "http://x:port", "http://key@x", "http://x/?a=b", ""],
+    [
+        "127.0.0.1:8000",
+        "ftp://x",
+        "http://",
+        "http://x:port",
+        "http://key@x",
+        "http://x/?a=b",
+        "",
+        "http://a..b",
+        "http://x/é",
+        f"http://{'a' * 64}.de",
+    ],
 )
 def test_what_is_no_base_url_is_refused(typed):
     """Anything but scheme, host, port and path is a sentence, not a request to somewhere."""

@@ -3,11 +3,11 @@
 import pytest
 
 from loadtests.allowance import Allowance, Prices
-from loadtests.estimate import estimate, require_means
+from loadtests.estimate import estimate, foreseen, require_means
 from loadtests.failure import LoadError
 from loadtests.outcome import Outcome
 from loadtests.records import Record
-from loadtests.shapes import Ramp, Rate, Single, Step, Steps, Users
+from loadtests.shapes import Ramp, Rate, Search, Single, Step, Steps, Users
 
 TRIAL = Record(
     number=0,
@@ -53,6 +53,17 @@ def test_requests_are_those_of_all_steps(shape, requests):
         50 * requests,
     )
     assert found.usd == pytest.approx(requests * 200e-6)
+
+
+def test_of_a_search_the_first_step_is_foreseen():
+    """How far it goes is not known; what it begins with costs so much."""
+    assert [step.load for step in foreseen(Search(Users(4)))] == [Users(4)]
+    assert len(foreseen(Steps((Rate(1.0), Rate(2.0))))) == 2
+
+
+def test_what_was_asked_before_is_no_longer_allowed():
+    """The trial is one of the requests."""
+    assert guess(Single(Rate(2.0), seconds=120).steps(), max_requests=7, requests=1).requests == 6
 
 
 def test_no_more_is_expected_than_is_allowed():

@@ -28,7 +28,22 @@ BAD_OPTIONS = {
     ("--slo", "defaults"): "Did you mean default?",
     ("--thought-tokens", "5"): "go together",
     ("--max-requests", "0"): "above 0",
+    ("--workers", "-1"): "--workers is -1",
+    ("--drain", "5"): "--drain is of a load you choose",
+    ("--metrics", "localhost"): "--metrics has 'localhost'",
 }
+BREAKING = """
+from itertools import islice
+from loadtests import scenarios
+from loadtests.__main__ import app
+
+usual = scenarios.SCENARIOS["mixed"]
+few = lambda rng, served: islice(usual.prompts(rng, served), 200)
+scenarios.SCENARIOS["mixed"] = scenarios.own_scenario.__globals__["Scenario"](
+    "mixed", usual.question, few, usual.shape, usual.kinds
+)
+app()
+"""
 BAD_RUNS = """
 import contextlib, io, json, sys
 from loadtests.__main__ import app
@@ -156,7 +171,61 @@ def test_an_allowance_used_up_is_a_partial_run(server, tmp_path):
     )
     assert code == 4, err
     assert "6 requests were sent, as many as MAX_REQUESTS allows" in out
-    assert len(server.sent.bodies) == 7, "the trial, and six"
+    assert "Run it beside the endpoint" not in out, "it was"
+    assert len(server.sent.bodies) == 6, "the trial is one of them"
+    assert list((tmp_path).glob("*/report.html")), "what was measured is there"
+
+
+def test_a_load_that_breaks_down_is_a_partial_run(server, tmp_path):
+    """A fault after the load began is named, and what was measured before it is kept."""
+    worker = tmp_path / "no_more.py"
+    worker.write_text(BREAKING)
+    process = subprocess.run(
+        [sys.executable, worker, "run", server.url, *ONCE, "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.returncode == 4, process.stderr
+    assert "The run is partial: The load failed: The scenario has no more" in process.stdout
+    assert "No load was run" not in process.stderr
+    [folder] = (tmp_path / "out").iterdir()
+    [step] = read_summary(folder / "summary.json").steps
+    assert step.all.requests + step.settling_requests > 100, "of 200, some were drawn ahead"
+    assert len(read_records(folder / "requests.jsonl")[1]) > 100
+    assert process.stdout.splitlines()[-1] == str(folder / "report.html")
+
+
+def test_a_load_that_cannot_begin_leaves_no_folder(server, tmp_path):
+    """An address that is none is told before anything is measured."""
+    code, _, err = run(
+        "run", server.url, *ONCE, "--workers", 1, "--bind", "nowhere", "--out", tmp_path
+    )
+    assert code == 2
+    assert "No load was run: --bind is 'nowhere'" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_cannot_be_written_costs_no_report(server, tmp_path):
+    """The page is there and printed; the code and a sentence tell of the copy."""
+    (tmp_path / "taken").write_text("")
+    copy = tmp_path / "taken" / "load.json"
+    code, out, err = run("run", server.url, *ONCE, "--out", tmp_path / "out", "--report", copy)
+    assert (code, "The results cannot be read or written" in err) == (2, True)
+    assert Path(out.splitlines()[-1]).is_file()
+
+
+def test_what_is_no_run_is_one_sentence(tmp_path):
+    """Nobody asked for a load, so that none is said to be missing; a damaged file is named."""
+    (tmp_path / "summary.json").write_text("{")
+    for asked in (("report", tmp_path), ("compare", tmp_path, tmp_path), ("gate", tmp_path)):
+        code, _, err = run(*asked)
+        assert code == 2, err
+        assert err.count("\n") == 1, err
+        assert str(tmp_path) in err
+        assert "No load was run" not in err
 
 
 def test_nobody_there_is_one_sentence(unused_url, tmp_path):

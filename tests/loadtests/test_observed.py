@@ -98,6 +98,12 @@ def test_a_page_is_read_by_name() -> None:
     }
 
 
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf"])
+def test_a_number_that_json_has_not_is_left_out(value: str) -> None:
+    """Prometheus's text has it; a line of the file could not be read back."""
+    assert observed_in(f"{RUNNING} {value}\n{PREFIX} 1\n") == {PREFIX: 1.0}
+
+
 def test_a_sum_without_a_part_is_a_gap() -> None:
     """Where one of two pods does not answer, what only the other tells is told."""
     one, other = Page(NOWHERE), Page("http://127.0.0.1:2/metrics")

@@ -62,6 +62,10 @@ def test_options_become_a_shape(given, shape):
         pytest.param({"search": True}, "needs a load to begin with", id="search for what"),
         pytest.param({"search": True, "rate": "1,2"}, "one load", id="search from two"),
         pytest.param({"duration": 5.0}, "--duration is of a load you choose", id="of what"),
+        pytest.param({"drain": 5.0}, "--drain is of a load you choose", id="drain of what"),
+        pytest.param({"rate": "1", "drain": -0.1}, "--drain is -0.1", id="drain below 0"),
+        pytest.param({"rate": "1", "drain": 3600.1}, "give 0 to 3600", id="drain too long"),
+        pytest.param({"rate": "1", "drain": float("nan")}, "--drain is nan", id="drain nan"),
         pytest.param({"rate": "0"}, "--rate is '0'", id="no rate"),
         pytest.param({"rate": "10001"}, "at most 10000", id="rate too high"),
         pytest.param({"rate": "nan"}, "--rate is 'nan'", id="not a number"),
@@ -93,6 +97,21 @@ def test_off_loopback_there_is_always_a_limit(url, given, requests, usd):
     allowance = options(**given).allowance(parse_url(url), None)
     assert (allowance.max_requests, allowance.max_usd) == (requests, usd)
     assert allowance.prices.assumed
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"workers": -1}, "give 0 to 64"),
+        ({"workers": 65}, "give 0 to 64"),
+        ({"bind": "0.0.0.0:5557"}, "give --workers"),
+    ],
+)
+def test_workers_are_so_many(given, words):
+    """From none to a bound, and an address for them asks how many they are."""
+    options(workers=64, bind="0.0.0.0:5557").check()
+    with pytest.raises(LoadError, match=words):
+        options(**given).check()
 
 
 @pytest.mark.parametrize("given", [{"max_requests": 0}, {"max_usd": -0.1}, {"max_usd": 0.0}])
@@ -138,6 +157,23 @@ def test_metrics_are_watched_where_they_can_be(url, metrics, pages):
     assert len(options(metrics=metrics).metrics_urls(parse_url(url))) == pages
 
 
+@pytest.mark.parametrize(
+    "metrics", ["a:9000", "https://a/metrics", "http://", "http://a:x/", "http://a/,", "http://[/"]
+)
+def test_pages_of_metrics_are_addresses(metrics):
+    """Another would be watched in vain, and nobody would be told."""
+    with pytest.raises(LoadError, match="--metrics has"):
+        options(metrics=metrics).metrics_urls(parse_url(HERE))
+
+
+def test_pages_of_metrics_may_have_spaces_between_them():
+    """As people write lists; an address in brackets keeps them."""
+    pages = options(metrics="http://a/m, http://b/m").metrics_urls(parse_url(HERE))
+    assert pages == ("http://a/m", "http://b/m")
+    [page, _] = options().metrics_urls(parse_url("http://[::1]:8000"))
+    assert page == "http://[::1]:9000/metrics"
+
+
 def test_the_key_is_the_files_first_word(tmp_path):
     """As an editor leaves it, with a line's end."""
     file = tmp_path / "key"
@@ -146,7 +182,15 @@ def test_the_key_is_the_files_first_word(tmp_path):
     assert options().key() is None
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"\n", "is empty"), (b"\xff", "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\n", "is empty"),
+        (b"\xff", "cannot be read"),
+        ("clé".encode(), "letters"),
+        (b"a\0b", "letters"),
+    ],
+)
 def test_a_file_without_a_key_is_named(tmp_path, content, words):
     """So is one that is none."""
     file = tmp_path / "key"

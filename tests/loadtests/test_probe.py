@@ -49,6 +49,20 @@ def test_prices_may_stand_under_openrouters_path(server):
     assert look(parse_url(server.url), None, LIMITS).prices == Prices(1.0, 2.0)
 
 
+def test_prices_are_those_of_the_model_asked(server):
+    """Of several; a list of one names it by whichever name it likes, and no price is below 0."""
+    pages = server.pages
+    dear, cheap = ({"prompt": n, "completion": n} for n in ("0.000002", "0.000001"))
+    cards = [{"id": "dear", "pricing": dear}, {"id": "cheap", "pricing": cheap}]
+    pages["/api/v1/models"] = (200, {"data": cards})
+    assert look(parse_url(server.url), "cheap", LIMITS).prices == Prices(1.0, 1.0)
+    assert look(parse_url(server.url), "unknown", LIMITS).prices is None
+    pages["/api/v1/models"] = (200, {"data": cards[:1]})
+    assert look(parse_url(server.url), "alias", LIMITS).prices == Prices(2.0, 2.0)
+    pages["/api/v1/models"] = (200, {"data": [{"id": "any", "pricing": dear | {"prompt": "-1"}}]})
+    assert look(parse_url(server.url), None, LIMITS).prices is None
+
+
 def test_the_first_answer_tells_who_answered(server):
     """The model that answers is what counts, and the answer is measured like any other."""
     served, record = ask(server.url, "qwen/alias")

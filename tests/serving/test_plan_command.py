@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from typer.testing import CliRunner
 
+from serving.__main__ import app
 from serving.plan_command import plan
 from tests.serving.planner.measured_steps import MODEL, USERS, closed, summary, write
 from tests.serving.planner.simulated import Engine
@@ -90,7 +92,24 @@ def test_the_sheet_has_every_input_and_formula(run: Run) -> None:
     assert computed
     assert all(row["formula"] for row in computed)
     assert not [cell for row in rows for cell in row.values() if cell[:1] in {"=", "+", "@"}]
+    assert {"ttfat_p90_at_one", "ttfat_p90_slope"} <= {
+        row["name"] for row in rows if row["section"] == "spread"
+    }
     assert rows[-1]["section"] == "summary"
+
+
+def test_the_first_token_can_be_recomputed_from_the_sheet(run: Run) -> None:
+    """Alone: fixed + steps · step + prefill, by the sheet's own numbers."""
+    assert run("--gpu", "h100", "--sheet", "plan.csv").exit_code == 0
+    with Path("plan.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    value = {row["name"]: float(row["value"]) for row in rows if row["section"] == "model"}
+    assumed = {row["name"]: row for row in rows if row["section"] == "assumed"}
+    assert float(assumed["bandwidth"]["value"]) == 3.35e12
+    assert "data sheet" in assumed["bandwidth"]["source"]
+    prefill = value["request"] + 500 * value["prompt_token"]
+    assert value["first_token_fixed"] == pytest.approx(0.05 + prefill)
+    assert (value["first_token_steps"], value["first_token_prefills"]) == (1, 0)
 
 
 def test_without_a_price_there_is_no_dollar(run: Run) -> None:
@@ -99,6 +118,24 @@ def test_without_a_price_there_is_no_dollar(run: Run) -> None:
     assert "USD" not in text
     assert "gpu seconds per million thinking tokens" in text
     assert "Give --gpu-hour-usd" in text
+
+
+def test_an_estimate_runs_no_more_than_it_is_told(run: Run) -> None:
+    """A slug is as good a name of a model as its id; what fits no memory is not run either."""
+    words = ("--gpu", "h100", "--model", "qwen/qwen3-vl-8b-instruct", "--json")
+    usual, few, many = (
+        told(run(*words, *more)) for more in ((), ("--max-running", "4"), ("--max-running", "4096"))
+    )
+    assert usual["inputs"]["model"] == "Qwen/Qwen3-VL-8B-Instruct"
+    assert few["model"]["most_running"] == 4
+    assert many["model"]["most_running"] == usual["model"]["most_running"]
+    assert few["capacity"]["replicas_needed"] > usual["capacity"]["replicas_needed"]
+
+
+def test_without_words_it_tells_how_to_begin() -> None:
+    """The help, with a first command."""
+    shown = CliRunner().invoke(app, ["plan"])
+    assert "serving plan traffic.yaml --gpu h100" in " ".join(shown.output.split())
 
 
 def test_a_baseline_is_found_by_its_gpu(run: Run) -> None:

@@ -114,10 +114,17 @@ def main(  # noqa: PLR0913 - each is an option of the command line
 def measure(options: Options) -> int:
     """Play the steps and write the baseline; raises NotDone and StartError."""
     wanted = chosen(options.steps)
+    here = detect()
+    if not here.gpus and not options.is_trial:
+        problem = here.gpu_problem or "this machine shows none from NVIDIA."
+        raise NotDone(
+            f"There is no GPU to measure: {problem}",
+            "Run it where there is one; ARGS='--profile cpu --one' only tries the program.",
+        )
     # A folder of its own: another endpoint on this machine, and its keys, are left alone.
     with tempfile.TemporaryDirectory(prefix="curve-") as private:
         environment = _environment(options, private)
-        selection = select(None, environment, detect())
+        selection = select(None, environment, here)
         if options.restart:
             forget(options.state)
         ledger = Ledger.open(options.state, _identity(options, selection, environment))

@@ -39,12 +39,17 @@ def assemble(
 def path_for(identity: Identity, elsewhere: Path) -> Path:
     """Return where a curve's file belongs: beside the others, but for a trial on a CPU.
 
-    What was measured with random weights never takes the place of what was not.
+    A GPU that its profile is named after has the profile's name, which `serving plan --gpu` takes;
+    another has its own. What was measured with random weights never takes the place of what was
+    not.
     """
     if identity.gpu == CPU_TEST:
         return elsewhere / f"{CPU_TEST}.json"
     words = re.findall(r"[a-z0-9]+", identity.gpu.lower().removeprefix("nvidia "))
-    return BASELINES / f"{'-'.join(words)}{'-synthetic' if identity.synthetic else ''}.json"
+    known = identity.profile.split("-")
+    is_known = all(any(word.startswith(part) for word in words) for part in known)
+    name = "-".join(known if is_known else words)
+    return BASELINES / f"{name}{'-synthetic' if identity.synthetic else ''}.json"
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

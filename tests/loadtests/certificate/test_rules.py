@@ -56,6 +56,18 @@ def test_a_quiet_client_is_valid():
     assert told.clock == "the kernel's receive time"
 
 
+@pytest.mark.parametrize(("told", "valid"), [((0, 1), True), ((0,), False), ((1,), False)])
+def test_each_load_process_answers_for_its_records(told, valid):
+    """One that is lost took with it what could have shown its times to be wrong."""
+    records = [record(worker=n % 2) for n in range(20)]
+    judged = judge(reports=[report(worker=n) for n in told], records=records)
+    assert judged.valid is valid
+    missing = {0, 1} - set(told)
+    assert list(judged.reasons) == [
+        f"Load process {n + 1} told nothing of its timing error: run it again." for n in missing
+    ]
+
+
 def errors(bad, size_us, of=1000):
     """Return errors of which so many are large."""
     return (100,) * (of - bad) + (size_us,) * bad

@@ -229,6 +229,28 @@ def test_a_refusal_during_the_upload_is_read():
     assert exchange.uploaded is None
 
 
+def test_an_upload_that_goes_on_and_on_ends_with_the_request():
+    """A server that takes a little now and then cannot keep a client for ever."""
+
+    def sip(listener):
+        connection, _ = listener.accept()
+        with connection:
+            while connection.recv(1 << 18):
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=sip, args=(listener,))
+        thread.start()
+        exchange = Exchange()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = ChatClient(parse_url(url), Limits(request_seconds=0.5))
+        client.ask(b" " * (32 << 20), exchange)
+        client.close()
+    thread.join(WAIT_SECONDS)
+    assert (exchange.outcome, exchange.detail) == (Outcome.TIMEOUT, "longer than 0.5 s in all")
+    assert exchange.uploaded is None
+
+
 def test_the_way_of_a_request_is_dated_in_order(server):
     """Sent, head, first byte, first token, done; the server's id is kept."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.client.framing import BadResponse, ChunkedBody, body_of, split_head
+from loadtests.client.framing import MAX_HEADS, BadResponse, ChunkedBody, body_of, split_head
 
 PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 
@@ -62,10 +62,21 @@ def test_a_head_is_split_off_when_it_is_whole():
     assert head.fields["x-request-id"] == "a"
 
 
-def test_an_interim_response_is_skipped():
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n"
+
+
+@pytest.mark.parametrize("count", [1, MAX_HEADS - 1])
+def test_interim_responses_are_skipped(count):
     """The head is the final one's."""
-    head, _ = split_head(b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 429 X\r\n\r\n")
+    head, _ = split_head(INTERIM * count + b"HTTP/1.1 429 X\r\n\r\n")
     assert head.status == 429
+
+
+@pytest.mark.parametrize("count", [MAX_HEADS, 3000])
+def test_interim_responses_without_end_are_refused(count):
+    """Not one more than the limit."""
+    with pytest.raises(BadResponse, match="interim"):
+        split_head(INTERIM * count + b"HTTP/1.1 429 X\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,13 @@ def test_a_body_is_as_long_as_its_head_says(text, fed, content, complete):
     assert (body.feed(fed), body.complete) == (content, complete)
 
 
-def test_a_length_that_is_none_is_refused():
-    """A length must be a number."""
+@pytest.mark.parametrize("length", ["many", "9" * 19, "9" * 5000])
+def test_a_length_that_is_none_is_refused(length):
+    """A length must be a number, of no more digits than any body has."""
     with pytest.raises(BadResponse):
-        body_of(head_of("HTTP/1.1 200 OK\nContent-Length: many"))
+        body_of(head_of(f"HTTP/1.1 200 OK\nContent-Length: {length}"))
+
+
+def test_the_longest_length_is_read():
+    """Of eighteen digits."""
+    assert not body_of(head_of(f"HTTP/1.1 200 OK\nContent-Length: {'9' * 18}")).complete

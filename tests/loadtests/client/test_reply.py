@@ -1,5 +1,6 @@
 """Every way in which an answer can fail has an outcome of its own."""
 
+import threading
 import time
 
 import pytest
@@ -74,6 +75,16 @@ def not_text(stream):
     stream.chunk(b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n')
 
 
+def deep_event(stream):
+    stream.head()
+    stream.chunk(b'data: {"x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}\n\n")
+
+
+def deep_error(stream):
+    body = b"[" * 20_000 + b"]" * 20_000
+    stream.raw(b"HTTP/1.1 500 X\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
 def broken_chunk(stream):
     stream.head()
     stream.raw(b"chunk\r\n")
@@ -138,6 +149,8 @@ def endless_comments(stream):
         pytest.param(garbage_event, Outcome.STREAM_ERROR, "<html>", None, id="not JSON"),
         pytest.param(not_text, Outcome.STREAM_ERROR, "not a chat chunk", None, id="not UTF-8"),
         pytest.param(finished_in_error, Outcome.STREAM_ERROR, "'error'", None, id="finish reason"),
+        pytest.param(deep_event, Outcome.STREAM_ERROR, "not a chat chunk", None, id="deep event"),
+        pytest.param(deep_error, Outcome.HTTP_ERROR, "[[[", None, id="deep error"),
         pytest.param(broken_chunk, Outcome.CUT_STREAM, "chunk size", None, id="broken framing"),
         pytest.param(wrong_shape, Outcome.STREAM_ERROR, "not a chat chunk", None, id="wrong shape"),
         pytest.param(endless_event, Outcome.STREAM_ERROR, "1 MiB", None, id="endless event"),
@@ -157,3 +170,53 @@ def test_each_failure_has_its_own_outcome(server, script, outcome, detail, limit
     assert exchange.outcome is outcome
     assert detail in exchange.detail
     assert exchange.done >= exchange.sent
+
+
+def asked(server, key=None):
+    """Ask once and return what came of it."""
+    client, exchange = ChatClient(parse_url(server.url, key)), Exchange()
+    client.ask(b'{"stream": true}', exchange)
+    client.close()
+    return exchange
+
+
+def test_an_error_of_null_is_none(server):
+    """Some endpoints say in every event that there is no error."""
+
+    def script(stream):
+        stream.head()
+        stream.chunk(b'data: {"choices": [{"delta": {"content": "19"}}], "error": null}\n\n')
+        stream.finish()
+
+    server.script = script
+    assert asked(server).outcome is Outcome.ANSWERED
+
+
+@pytest.mark.parametrize("before", ["", "x" * 290])
+def test_a_key_that_the_server_repeats_is_not_kept(server, before):
+    """Not in whole, nor in part where the reason is cut short."""
+    server.script = lambda stream: stream.json(401, {"error": {"message": f"{before} sk-canary!"}})
+    exchange = asked(server, key="sk-canary")
+    assert exchange.outcome is Outcome.HTTP_ERROR
+    assert exchange.detail == f"{before} ***!".strip()[:300]
+
+
+def test_a_body_that_does_not_end_costs_the_connection_alone(server):
+    """Its trailer drips on for longer than the end of a body is awaited."""
+    gone = threading.Event()
+
+    def script(stream):
+        stream.head()
+        stream.event(content="19")
+        stream.raw(b"e\r\ndata: [DONE]\n\n\r\n0\r\n")
+        try:
+            while not gone.wait(0.05):
+                stream.raw(b"a: b\r\n")
+        except OSError:
+            gone.set()
+
+    server.script = script
+    threading.Timer(10, gone.set).start()
+    assert asked(server).outcome is Outcome.ANSWERED
+    assert not gone.is_set(), "the client left first"
+    gone.set()

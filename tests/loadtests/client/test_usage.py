@@ -48,3 +48,25 @@ def test_every_form_tells_the_same(told, cost):
 def test_odd_usage_counts_as_not_told(told):
     """What the server did not tell as a number is not guessed."""
     assert read_usage(json.dumps(told).encode()) == Usage()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(b'{"cost": 1e400}', id="infinite"),
+        pytest.param(b'{"cost": %d}' % 10**400, id="cost of 400 digits"),
+        pytest.param(b'{"cost": -0.5}', id="negative cost"),
+        pytest.param(b'{"prompt_tokens": %d}' % (2**53 + 1), id="more than a record holds"),
+        pytest.param(b'{"note": "\xff"}', id="no UTF-8"),
+        pytest.param(b"[" * 20_000 + b"]" * 20_000, id="deep"),
+    ],
+)
+def test_usage_that_is_beyond_reason_counts_as_not_told(told):
+    """No server ends a run by what it says of itself."""
+    assert read_usage(told) == Usage()
+
+
+def test_the_largest_number_is_told():
+    """Up to there numbers are exact everywhere."""
+    told = read_usage(b'{"prompt_tokens": %d, "cost": %d}' % (2**53, 2**53))
+    assert (told.prompt, told.cost_usd) == (2**53, 2.0**53)

@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loadtests.report.axis import clock, decades, even, places, share
@@ -34,6 +34,7 @@ def test_a_logarithmic_scale_places_by_ratio() -> None:
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=30))
+@example([5e-324])
 def test_an_even_scale_begins_at_nothing(values: list[float]) -> None:
     """It holds all values, with two to seven ticks as far from each other."""
     axis = even(values, unit="tokens/s", say=count)

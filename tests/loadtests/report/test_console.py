@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from loadtests.report import progress_line, table
 from loadtests.report.folder import SUMMARY, Run
-from loadtests.result import read_summary
+from loadtests.report.verdict import measured_words
+from loadtests.result import Judgement, Met, read_summary
 from loadtests.swarm.orders import Progress
+from tests.loadtests.samples import GOOD, VALID, change, run_of, step_of
 
 WIDEST = 110
 
@@ -64,6 +67,36 @@ def test_a_run_without_steps_says_that_nothing_is_measured(folder: Path) -> None
     text = table(summary)
     assert "no model answered" in text
     assert "note: no step was counted: nothing is measured" in text
+
+
+@pytest.mark.parametrize(
+    ("objective", "limit", "measured", "words"),
+    [
+        ("ttft p95 <= 2 s", 2.0, 2.003, "just over 2.00 s"),
+        ("ttft p95 <= 2 s", 2.0, 1.999, "just under 2.00 s"),
+        ("ttft p95 <= 2 s", 2.0, 2.0, "2.00 s"),
+        ("ttft p95 <= 2 s", 2.0, 2.01, "2.01 s"),
+        ("ttft p95 <= 2 s", 2.0, "never", "never"),
+        ("answered >= 99 %", 0.99, 0.98995, "just under 99 %"),
+        ("images_per_second >= 12", 12.0, 11.98, "just under 12.0"),
+    ],
+)
+def test_a_figure_beside_its_limit_says_on_which_side_it_is(
+    objective: str, limit: float, measured: float | str, words: str
+) -> None:
+    """Rounded alike, a miss would look like a mistake."""
+    judged = Judgement(
+        objective=objective, measured=measured, limit=limit, met=Met.MISSED, sure=True
+    )  # type: ignore[arg-type]
+    assert measured_words(judged) == words
+
+
+def test_an_invalid_run_decides_nothing() -> None:
+    """What was measured is there; neither a step nor an objective is met or missed."""
+    run = run_of(step_of([GOOD] * 400), certificate=change(VALID, valid=False))
+    text = table(run)
+    assert "answered ≥ 99 %: undecided (100 %)\n" in text
+    assert "met" not in text.replace("metronome", "").lower()
 
 
 def test_progress_is_one_line() -> None:

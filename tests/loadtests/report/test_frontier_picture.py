@@ -2,6 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
+import msgspec
+
 from loadtests.report import frontier_svg
 from loadtests.report.folder import Run
 
@@ -30,6 +32,14 @@ def test_the_picture_says_which_step_is_best(run: Run) -> None:
     text = frontier_svg(run.summary)
     assert f"at {step.label}, the best step: first answer token after 302 ms (median)" in text
     assert f"{step.all.per_second.output_tokens:,.0f} output tokens/s" in text
+
+
+def test_a_picture_of_an_invalid_run_says_so(run: Run) -> None:
+    """It stands alone, away from the verdict."""
+    certificate = msgspec.structs.replace(run.summary.certificate, valid=False)
+    text = frontier_svg(msgspec.structs.replace(run.summary, certificate=certificate))
+    assert "INVALID: " in text
+    assert "INVALID" not in frontier_svg(run.summary)
 
 
 def test_a_picture_of_few_requests_says_so(single: Run) -> None:

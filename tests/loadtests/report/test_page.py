@@ -150,6 +150,19 @@ def test_a_step_that_counted_nothing_does_not_stand_for_the_run(folder: Path) ->
     assert shown_step(none) == steps[3]
 
 
+def test_objectives_at_the_top_say_of_which_step_they_are(html: str, html_of_one: str) -> None:
+    """Where there are several; another step may miss others."""
+    assert re.search(r"objectives met At \d+ users: ✓ TTFT", Reader(html).said)
+    assert "At 1 user:" not in Reader(html_of_one).said
+
+
+def test_a_run_that_asked_nothing_does_not_claim_answers(folder: Path) -> None:
+    """No failure of no request is nothing to be glad of."""
+    said = Reader(page(Run(read_summary(folder / SUMMARY), [], []))).said
+    assert "No request was sent." in said
+    assert "every request got a complete answer" not in said
+
+
 def test_a_run_without_steps_still_has_a_page(folder: Path) -> None:
     """It says that nothing was measured, and which run it was."""
     summary = msgspec.structs.replace(read_summary(folder / SUMMARY), steps=())

@@ -27,6 +27,7 @@ from loadtests.report.timeline import (
 from loadtests.result import StepResult
 from tests.loadtests.report.drawings import POINT, drawn, of_class, points, words
 from tests.loadtests.report.synthetic import Made, counted, records_of
+from tests.loadtests.samples import GOOD, change, run_of, step_of
 
 
 def on_log(value: float, axis: Axis) -> float:
@@ -151,6 +152,16 @@ def test_the_frontier_has_a_point_for_each_step_that_can_be_told(run: Run, metri
     assert ring.attrib["d"].count("M") == 2
     limit = {"ttft": "p95 ≤ 500 ms", "ttfat": "p95 ≤ 2.5 s"}[metric]
     assert limit in words(whole, "end")
+
+
+def test_the_frontier_holds_every_interval() -> None:
+    """Half of the requests take 0.5 s, others up to 23 s: no stroke is cut off at its frame."""
+    slow = [change(GOOD, first_token_seconds=0.5 + n * n / 430) for n in range(100)]
+    summary = run_of(step_of([GOOD] * 100 + slow))
+    found = summary.steps[0].all.ttft.p95
+    assert isinstance(found.high, float) and isinstance(found.value, float)
+    assert found.high > 20 > found.value
+    assert frontier(summary, "ttft").y.high >= found.high
 
 
 def test_the_distribution_is_of_the_counted_requests_of_one_step(run: Run) -> None:

@@ -31,3 +31,14 @@ def test_parts_are_found_by_their_names(tmp_path):
     folders = {new_folder(tmp_path, each).name for each in told}
     assert len(folders) == len(names)
     assert "20261121T100000Z-4k-png-repeated" in folders
+
+
+def test_two_runs_of_one_second_have_two_folders(tmp_path):
+    """The later one is numbered; a file in the place of all runs is an error."""
+    told = {"date": "2026-11-21T10:00:00+00:00", "scenario": "mixed"}
+    names = [new_folder(tmp_path / "new", told).name for _ in range(3)]
+    first = "20261121T100000Z-mixed"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(OSError, match="taken"):
+        new_folder(tmp_path / "taken", told)

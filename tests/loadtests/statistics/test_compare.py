@@ -13,7 +13,7 @@ from loadtests.shapes import Users
 from loadtests.statistics.compare import METRICS, Says, between_runs, compare
 from loadtests.statistics.intervals import Estimate
 from loadtests.statistics.pooling import Part, weighted
-from loadtests.statistics.sides import read_side
+from loadtests.statistics.sides import read_result, read_side
 from tests.loadtests.samples import GOOD, LOST, VALID, at, change, numbered, run_of, step_of
 
 SIZE = 400
@@ -116,6 +116,18 @@ def test_what_never_comes_is_worse():
     assert found(compare([lost], [lost]), "ttft p50").says is Says.NOISE
 
 
+def test_an_endpoint_that_answers_nothing_is_compared():
+    """No model answered, which is no other model; nothing a second is less than something."""
+    good, dead = (run_of(step_of([at(3 + n / 10, r) for n in range(200)])) for r in (GOOD, LOST))
+    good = msgspec.structs.replace(good, models={"scripted": 200})
+    comparison = compare([good], [dead])
+    for name in ("answered", "requests per second", "output tokens per second"):
+        assert (found(comparison, name).says, found(comparison, name).change) == (Says.WORSE, -1)
+    assert "0.5 -> never: worse" in comparison.text()
+    assert "inf" not in comparison.text()
+    assert found(compare([dead], [dead]), "requests per second").says is Says.NOISE
+
+
 def test_too_few_samples_say_nothing():
     """A p95 of fifty requests is not there."""
     few = run_of(step_of([GOOD] * 50))
@@ -138,9 +150,9 @@ def test_other_scenarios_and_models_are_refused():
     here = run_of(step_of([GOOD]))
     with pytest.raises(LoadError, match=r"different scenarios \(chat and mixed\)"):
         compare([here], [run_of(step_of([GOOD]), scenario="chat")])
-    other = msgspec.structs.replace(here, models={"other": 1})
-    with pytest.raises(LoadError, match="different models"):
-        compare([here], [other])
+    one, other = (msgspec.structs.replace(here, models={name: 1}) for name in ("one", "other"))
+    with pytest.raises(LoadError, match=r"different models \(one and other\)"):
+        compare([one], [other])
     with pytest.raises(LoadError, match="no run on one side"):
         compare([here], [])
 
@@ -165,6 +177,17 @@ def test_sides_are_read_from_folders_summaries_and_baselines(tmp_path):
     )
     paths = [tmp_path, tmp_path / "summary.json", tmp_path / "base.json"]
     assert read_side(paths) == [one] * 4
+
+
+@pytest.mark.parametrize("many", [0, 2])
+def test_a_file_of_several_runs_is_no_result(tmp_path, many):
+    """Such as a baseline, or an empty one."""
+    here, file = run_of(step_of([GOOD])), tmp_path / "several.json"
+    file.write_bytes(msgspec.json.encode({"summaries": [here] * many}))
+    with pytest.raises(LoadError, match=f"holds {many} runs"):
+        read_result(file)
+    write_summary(file, here)
+    assert read_result(file) == here
 
 
 def test_what_is_no_result_is_named(tmp_path):

@@ -68,6 +68,25 @@ def test_a_time_that_never_comes_is_told_as_that():
     assert "p50 is never, for so many requests failed; the limit is 1 s." in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(1.003, "just over 1 s"), (1.01, "1.01 s, over 1 s")]
+)
+def test_a_miss_is_never_told_as_its_limit(seconds, told):
+    """Rounded alike, both would say that 1 s is over 1 s."""
+    found = verdict([(Users(1), [change(GOOD, first_token_seconds=seconds)] * MANY)], (HALF,))
+    assert found.sentence == f"At 1 user time to first token p50 is {told}."
+
+
+def test_what_failures_hide_is_not_too_few_requests():
+    """Every request without a picture failed: there is nothing to compare the others with."""
+    objective = Objective("picture_ttft", 0.2, 0.5)
+    found = verdict([(Users(1), [LOST] * 20 + [change(GOOD, picture_count=1)] * 20)], (objective,))
+    assert found.sentence == (
+        "At 1 user the wait that a picture adds p50 cannot be told, for so many requests failed."
+    )
+    assert found.objectives is Met.UNDECIDED
+
+
 def test_too_few_requests_are_told_with_what_is_missing():
     """41 of the 130 that a p95 needs; 41 came in 30 s."""
     found = verdict([(Users(2), [GOOD] * 41)], (P95, ANSWERED))

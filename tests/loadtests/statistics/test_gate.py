@@ -13,7 +13,7 @@ from loadtests.shapes import Users
 from loadtests.statistics.gate import GUARDED, gate
 from loadtests.statistics.summary import share, spread
 from loadtests.verdict import Exit
-from tests.loadtests.samples import GOOD, LOST, VALID, change, run_of, step_of
+from tests.loadtests.samples import GOOD, LOST, VALID, at, change, run_of, step_of
 
 # Log-normal times with a spread of 25 %: so many requests a side show 5 % more.
 ENOUGH = 2000
@@ -142,6 +142,16 @@ def test_fewer_answers_break_the_gate():
     assert answered.broken
     assert answered.worse == pytest.approx(0.1)
     assert "answered: 10.0 points worse" in found.text()
+
+
+def test_an_endpoint_that_answers_nothing_breaks_the_gate():
+    """Though no model told its name."""
+    good, dead = (run_of(step_of([at(3 + n / 10, r) for n in range(300)])) for r in (GOOD, LOST))
+    found = gate(dead, [msgspec.structs.replace(good, models={"scripted": 300})])
+    assert found.exit_code is Exit.MISSED
+    assert [item.broken for item in found.guarded] == [True] * 5
+    assert "ttft p50: endlessly worse: broken, the bound is 5 %" in found.text()
+    assert "output tokens per second: endlessly worse: broken" in found.text()
 
 
 @pytest.mark.parametrize(

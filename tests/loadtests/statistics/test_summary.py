@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.outcome import Outcome
-from loadtests.result import Summary, read_summary, write_summary
+from loadtests.result import Met, Summary, read_summary, write_summary
 from loadtests.shapes import Arrivals, Rate, Users
 from loadtests.statistics.objectives import Objective
 from loadtests.statistics.summary import label, spread, summarise, summarise_step
@@ -182,3 +182,13 @@ def test_a_summary_counts_the_models_that_answered():
     whole = summarise({"scenario": "mixed"}, VALID, asked(), [step_of(records)], records)
     assert whole.models == {"other": 1, "scripted": 1}
     assert whole.objectives == {"name": "asked"}
+
+
+@pytest.mark.parametrize(("valid", "met"), [(True, Met.MISSED), (False, Met.UNDECIDED)])
+def test_an_invalid_measurement_is_shown_and_decides_nothing(valid, met):
+    """No step and no objective of it, though every figure stays."""
+    step = step_of([GOOD] * 80 + [LOST] * 20)
+    found = run_of(step, certificate=change(VALID, valid=valid)).steps[0]
+    assert (found.met, found.judgements[0].met, found.judgements[0].measured) == (met, met, 0.8)
+    assert found.judgements[0].sure is valid
+    assert found.rows == step.rows

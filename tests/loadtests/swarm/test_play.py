@@ -185,4 +185,6 @@ def test_each_request_drawn_makes_one_record(data):
     unsent = [record.number for record in records if record.detail == "not sent"]
     assert sorted(record.number for record in records) == sorted(drawn + unsent)
     assert len({record.number for record in records}) == len(records) == play.records
+    allowance = play.order.allowance
+    assert allowance.requests == allowance.settled == len(drawn), "what is not sent costs nothing"
     assert play.quiet.is_set()

@@ -86,6 +86,9 @@ def test_lines_are_asked_in_order_again_and_again(lines):
             "line 2: Expected `int`, got `str` - at `$.max_tokens`",
             id="wrong type",
         ),
+        pytest.param(json.dumps({**ASK, "answer": ""}), "line 2: .*answer", id="empty answer"),
+        pytest.param(json.dumps({**ASK, "answer": []}), "line 2: .*answer", id="no answers"),
+        pytest.param(json.dumps({**ASK, "answer": [""]}), "line 2: .*answer", id="an empty one"),
         pytest.param(
             json.dumps({**ASK, "max_token": 5}),
             "line 2: there is no field `max_token`; the nearest is `max_tokens`",

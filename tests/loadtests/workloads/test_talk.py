@@ -67,6 +67,24 @@ def test_a_needle_stands_once_at_any_depth():
     assert max(depths) > 0.6
 
 
+def test_no_context_begins_like_another():
+    """What a shorter one had in common with a longer one would come from the prefix cache."""
+    texts = [prompt.messages[0]["content"] for prompt in drawn(LONG_CONTEXT, REAL, 6)]
+    assert len({text[:200] for text in texts}) == 6
+
+
+def test_turns_together_are_as_long_as_a_conversation():
+    """Half of all conversations have a text of no more than 582 tokens, and so many a longer one.
+
+    A turn has at least a sentence, and one more than it is due.
+    """
+    last = [p for p in drawn(MULTI_TURN, REAL, 3000) if p.turn == 5]
+    asked = [[m["content"] for m in prompt.messages if m["role"] == "user"] for prompt in last]
+    sizes = [len(one[0][1]["text"]) + sum(map(len, one[1:])) for one in asked]
+    assert sum(size < 4 * 582 + 6 * 90 for size in sizes) == pytest.approx(len(sizes) / 2, rel=0.25)
+    assert sum(size > 4 * 1427 for size in sizes) > 0.15 * len(sizes)
+
+
 def test_long_contexts_take_turns_as_far_as_they_fit():
     """All three where the model has 256k, none on a toy model."""
     kinds = [p.kind for p in drawn(LONG_CONTEXT, REAL, 3)]

@@ -5,8 +5,7 @@ import random
 import pytest
 
 from serving.planner.basis import proportions
-from serving.planner.check import deviations
-from serving.planner.fitting import Point, fitted
+from serving.planner.fitting import Point, deviations, fitted
 from serving.planner.model import Model
 from tests.serving.planner.measured_steps import USERS, closed, near, opened
 from tests.serving.planner.simulated import Engine, Job

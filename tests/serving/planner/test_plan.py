@@ -1,5 +1,6 @@
 """Whole plans: three kinds of cost that stay apart, and what changes them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from serving.planner.basis import Basis
 from serving.planner.fitting import Point
 from serving.planner.line import Line
 from serving.planner.plan import Order, Plan, good_share, make_plan
+from serving.planner.report import as_json, table
 from serving.planner.traffic import fixed
 from serving.planner.work import Work
 from tests.serving.planner.test_sizing import LOOSE, MODEL, TERMS, TRAFFIC
@@ -170,7 +172,7 @@ def test_good_requests_are_those_of_the_nearest_step() -> None:
         "name": "default",
         "objectives": [{"metric": "ttfat", "percentile": 95, "at_most_seconds": 100.0}],
     }
-    basis = replace(BASIS, points=tuple(steps), objectives=document)
+    basis = replace(BASIS, points=tuple(steps), objectives={"run": document})
     assert good_share(basis, LOOSE, 5.0)[0] == 0.95
     assert good_share(basis, LOOSE, 32.0)[0] == 0.5
     other = replace(LOOSE, judged=())
@@ -178,3 +180,55 @@ def test_good_requests_are_those_of_the_nearest_step() -> None:
         0.999,
         "answered, measured with 8 users by other objectives",
     )
+
+
+def test_each_step_counts_by_the_objectives_of_its_own_run() -> None:
+    """A share of 0 is a measurement, too: such a request has no cost, and the plan says so."""
+    work = Work(1, 0, 0, 0, 1, 1)
+    steps = tuple(
+        (run, Point(users, 100, 1.0, work, {}, {}, good_share=good))
+        for run, users, good in (("other", 8, 0.7), ("same", 64, 0.0))
+    )
+    same = {"objectives": [{"metric": "ttfat", "percentile": 95, "at_most_seconds": 100.0}]}
+    basis = replace(BASIS, points=steps, objectives={"other": {"objectives": []}, "same": same})
+    assert good_share(basis, LOOSE, 8.0)[0] == 1.0
+    assert good_share(basis, LOOSE, 9.0)[0] == 0.0
+    plan = make_plan(basis, Order(replace(TRAFFIC, peak_per_second=60.0), LOOSE, TERMS, 2.0))
+    assert plan.size.at_peak.running > 8
+    unit = {line.name: line.value for line in plan.section("allocated_cost")}
+    assert unit["usd_per_good_request"] is None
+    assert unit["usd_per_request"] > 0
+    assert "No answer was good enough" in table(plan)
+
+
+@pytest.mark.parametrize(
+    ("model", "whose", "offered"),
+    [
+        (THINKING, THINKING, ("list", "discounted")),
+        ("tiny-qwen3-vl", THINKING, ("list", "discounted")),
+        ("Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-VL-8B-Instruct", ("list",)),
+    ],
+)
+def test_it_is_said_whose_prices_are_compared(
+    model: str, whose: str, offered: tuple[str, ...]
+) -> None:
+    """Of a model without a price the Thinking model's; where nobody takes less, list alone."""
+    order = Order(TRAFFIC, LOOSE, TERMS, 2.0)
+    plan = make_plan(replace(BASIS, model_name=model), order)
+    assert f"that {whose}'s provider takes" in table(plan)
+    kinds = {line.name.partition("_")[0] for line in plan.section("break_even")}
+    assert kinds == set(offered)
+
+
+def test_a_variation_beyond_what_was_measured_is_labelled() -> None:
+    """On its lines alone, in the table and in JSON."""
+    steps = tuple(("run", Point(users, 100, 1.0, TRAFFIC.work, {}, {})) for users in (1, 64))
+    basis = replace(BASIS, points=steps, objectives={"run": {}})
+    traffic = replace(TRAFFIC, text_tokens=fixed(700), cached_share=0.6)
+    plan = make_plan(basis, Order(traffic, LOOSE, TERMS, None))
+    label = "EXTRAPOLATED: requests have 700 computed text tokens; 300 to 300 were measured"
+    marked = [line for line in table(plan).splitlines() if label in line]
+    assert len(marked) == 3
+    assert all("nothing cached" in line for line in marked)
+    lines = json.loads(as_json(plan))["lines"]
+    assert sum(each["labels"] == [label] for each in lines) == 3

@@ -44,6 +44,13 @@ def test_the_encoder_is_what_is_left_of_the_model() -> None:
     assert ENCODER_PARAMETERS > 27 * (4 * 1152**2 + 2 * 1152 * 4304)
 
 
+def test_a_token_of_a_picture_costs_the_same_however_rare_pictures_are() -> None:
+    """What the encoder looks at is one picture, not the mean over requests."""
+    rare = replace(WORK, prompt_tokens=1000, picture_tokens=50, pictures=0.1)
+    often, seldom = (estimate("h100", THINKING, work, 1).model.weights for work in (WORK, rare))
+    assert seldom.picture_token == pytest.approx(often.picture_token)
+
+
 def test_larger_gpus_hold_more() -> None:
     """By the order of their data sheets, for the same model."""
     order = ["l40s", "a100-80g", "h100", "h200", "b200"]

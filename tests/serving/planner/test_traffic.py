@@ -49,6 +49,14 @@ def test_a_spread_under_a_budget(tmp_path: Path) -> None:
     assert (thought.quantile(0.7), thought.quantile(0.71)) == (100, 500)
 
 
+def test_thoughts_that_are_all_as_long_have_no_spread(tmp_path: Path) -> None:
+    """A share of 1 says more than a mean: a larger budget cuts none of them off."""
+    alike = read(tmp_path, thinking_tokens=[{"share": 1, "tokens": 300}], thinking_budget=400)
+    assert (alike.thought.mean, alike.thought.quantile(0.99)) == (300, 300)
+    assert alike.halved_thought().thought.mean == 200
+    assert read(tmp_path, thinking_tokens=300, thinking_budget=400).thought.mean < 300
+
+
 @pytest.mark.parametrize("budget", [10.0, 100.0, 1000.0])
 def test_a_mean_under_a_budget_is_that_of_an_exponential(tmp_path: Path, budget: float) -> None:
     """The integral of e^(-x/m) from 0 to the budget, here by the midpoint rule."""
@@ -82,6 +90,8 @@ def test_without_a_budget_thoughts_are_halved(tmp_path: Path) -> None:
         ({"hourly": [1] * 24}, "says what mean_to_peak says, too"),
         ({"mean_to_peak": None, "hourly": [1] * 23}, "is no list of 24 numbers"),
         ({"mean_to_peak": None, "hourly": [0] * 24}, "has no hour with traffic"),
+        ({"mean_to_peak": None, "hourly": [math.inf] * 24}, "hourly[0] in traffic.yaml is inf"),
+        ({"mean_to_peak": None, "hourly": [1e9 + 1] * 24}, "not a number from 0 to 1e+09"),
         ({"answer_tokens": "many"}, "answer_tokens in traffic.yaml is 'many'"),
         ({"cached_share": 2}, "cached_share in traffic.yaml is 2, not a number from 0 to 1"),
         ({"answer_token": 2}, "Did you mean answer_tokens?"),
