@@ -74,7 +74,7 @@ def parse_url(url: str, key: str | None = None) -> Endpoint:
         raise LoadError(f"{url!r} is not a URL: {error}.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise LoadError(f"{url!r} is not a URL: give one such as http://127.0.0.1:8000.")
-    if parts.username or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise LoadError(f"{parts.hostname}: give host, port and path alone; a key goes in a file.")
     base_path = parts.path.rstrip("/")
     if not base_path.endswith("/v1"):

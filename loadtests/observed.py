@@ -213,7 +213,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # not as the load that started it
+    if sys.platform == "linux":  # not before others, as the load that started it
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(POLITENESS)
     began = time.perf_counter() if options.began is None else options.began
 

@@ -111,7 +111,7 @@ def main() -> None:
     """Serve on a free port of this machine until standard input ends, and only then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What it notes is when it sends; behind a busy engine it would note when it gets its turn.
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     with _Server(("127.0.0.1", 0), _Player) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -6,6 +6,7 @@ What it compares is what a record holds: the first token's time and the gaps aft
 
 import os
 import resource
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class Witness:
         before, then = cpu_seconds(), time.perf_counter()
         while not self._stopping.wait(CPU_SECONDS):
             used, now = cpu_seconds(), time.perf_counter()
-            self._real_time |= os.sched_getscheduler(0) == os.SCHED_RR
+            self._real_time |= _is_real_time()
             share = (used - before) / (now - then)
             self._cpu.append(CpuSecond(round(now - self.began, 3), round(share, 4)))
             before, then = used, now
@@ -152,6 +153,10 @@ def timing_errors(exchange: Exchange) -> list[Sample]:
         error = None if held_up and before <= arrival <= after else arrival - before
         samples.append(Sample(before / 1e6, error))
     return samples
+
+
+def _is_real_time() -> bool:
+    return sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_RR
 
 
 def cpu_seconds() -> float:

@@ -29,6 +29,7 @@ def test_a_base_url_ends_in_v1(typed, url):
         "http://",
         "http://x:port",
         "http://key@x",
+        "http://:key@x",
         "http://x/?a=b",
         "",
         "http://a..b",

@@ -58,3 +58,8 @@ def test_calls_are_compared_by_value(calls, expected):
 def test_json_is_compared_by_value(answer, expected):
     """Only the value counts."""
     assert Equals({"kind": "circle", "count": 2})(answer, "[]") is expected
+
+
+def test_an_answer_of_arrays_without_end_is_wrong():
+    """It is one answer among others, and ends no run."""
+    assert not Equals(["x"])("[" * 100_000, "")
