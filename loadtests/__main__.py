@@ -10,7 +10,7 @@ import typer
 
 from loadtests.failure import LoadError
 from loadtests.options import Options, is_loopback
-from loadtests.shapes import Arrivals
+from loadtests.shapes import Arrivals, Search
 from loadtests.verdict import Exit, exit_code, in_cluster
 
 RESULTS = Path(__file__).parent / "results"
@@ -36,12 +36,15 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         str, typer.Option(help="What is asked: a name, or a JSONL file.")
     ] = "mixed",
     rate: Annotated[
-        str | None, typer.Option(help="Requests a second: one, or steps 1,2,4.")
+        str | None, typer.Option(help="Requests a second: one, steps 1,2,4, or a ramp 1:10.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Requests in flight: one, or 1,2,4.")] = None,
     duration: Annotated[float | None, typer.Option(help="Seconds of each step.")] = None,
     search: Annotated[
         bool, typer.Option("--search", help="Look for the highest load that meets the objectives.")
+    ] = False,
+    saturate: Annotated[
+        bool, typer.Option("--saturate", help="Double the load until it brings nothing more.")
     ] = False,
     arrivals: Annotated[Arrivals, typer.Option(help="How a rate's requests follow each other.")] = (
         Arrivals.POISSON
@@ -175,6 +178,8 @@ def _measure(options: Options) -> int:
         raise
     page = running.leave(folder, summary)
     sys.stdout.write(f"\n{table(summary)}")
+    if isinstance(prepared.shape, Search):
+        _print(f"Found: {prepared.shape.bracket(summary.steps).sentence}")
     if summary.verdict.measurement == "INVALID" and not is_loopback(prepared.endpoint.host):
         _print(f"Run it beside the endpoint instead:\n  {in_cluster(options)}")
     _print(page)

@@ -11,7 +11,17 @@ from loadtests.endpoint import Endpoint
 from loadtests.failure import LoadError
 from loadtests.fixed_lengths import FixedLengths
 from loadtests.scenario import Scenario
-from loadtests.shapes import Arrivals, Rate, Search, Shape, Single, Steps, Users
+from loadtests.shapes import (
+    Arrivals,
+    Ramp,
+    Rate,
+    Saturation,
+    Search,
+    Shape,
+    Single,
+    Steps,
+    Users,
+)
 
 SETTLE_SHARE = 0.2
 MAX_SETTLE_SECONDS = 60.0
@@ -43,6 +53,7 @@ class Options:
     rate: str | None = None
     users: str | None = None
     search: bool = False
+    saturate: bool = False
     arrivals: Arrivals = Arrivals.POISSON
     duration: float | None = None
     drain: float | None = None
@@ -63,8 +74,11 @@ class Options:
         """Return the shape asked for, else the scenario's own; raises LoadError."""
         if self.rate and self.users:
             raise LoadError("--rate and --users are two ways to load: give one of them.")
-        if self.search and not (self.rate or self.users):
-            raise LoadError("--search needs a load to begin with: give --rate or --users.")
+        if self.search and self.saturate:
+            raise LoadError("--search and --saturate are two shapes: give one of them.")
+        grows = "--search" if self.search else "--saturate" if self.saturate else None
+        if grows and not (self.rate or self.users):
+            raise LoadError(f"{grows} needs a load to begin with: give --rate or --users.")
         if not self.rate and not self.users:
             for option, value in (("--duration", self.duration), ("--drain", self.drain)):
                 if value is not None:
@@ -74,16 +88,29 @@ class Options:
             return usual
         seconds = self._seconds()
         settle = min(SETTLE_SHARE * seconds, MAX_SETTLE_SECONDS)
-        loads = self._loads()
-        if len(loads) > 1 and self.search:
-            raise LoadError("--search begins with one load: give a single number.")
-        shape: Steps | Search | Single = Steps(loads)
-        if len(loads) == 1:
-            shape = Search(loads[0]) if self.search else Single(loads[0])
+        if grows and not self._is_single():
+            raise LoadError(f"{grows} begins with one load: give a single number.")
         drain = DRAIN_SECONDS if self.drain is None else self.drain
         if not 0 <= drain <= MAX_DRAIN_SECONDS:
             raise LoadError(f"--drain is {drain:g}: give 0 to {MAX_DRAIN_SECONDS:g} seconds.")
-        return replace(shape, seconds=seconds, settle_seconds=settle, drain_seconds=drain)
+        return replace(self._shape(), seconds=seconds, settle_seconds=settle, drain_seconds=drain)
+
+    def _is_single(self) -> bool:
+        return not set(",:") & set(self.rate or self.users or "")
+
+    def _shape(self) -> Search | Saturation | Ramp | Single | Steps:
+        """Return the shape asked for, of any length."""
+        if self.rate and ":" in self.rate:
+            if self.rate.count(":") > 1 or "," in self.rate:
+                raise LoadError(f"--rate is {self.rate!r}: give a ramp as FROM:TO, such as 1:10.")
+            first, last = _numbers("--rate", self.rate.replace(":", ","), MAX_RATE, float)
+            return Ramp(first, last, self.arrivals)
+        loads = self._loads()
+        if self.search:
+            return Search(loads[0])
+        if self.saturate:
+            return Saturation(loads[0])
+        return Single(loads[0]) if len(loads) == 1 else Steps(loads)
 
     def scenario_of(self, found: Scenario) -> Scenario:
         """Return the scenario with the seed and the lengths asked for; raises LoadError.

@@ -8,7 +8,7 @@ from loadtests.allowance import Prices
 from loadtests.endpoint import parse_url
 from loadtests.failure import LoadError
 from loadtests.options import Options, is_loopback
-from loadtests.shapes import Arrivals, Rate, Search, Single, Steps, Users
+from loadtests.shapes import Arrivals, Ramp, Rate, Saturation, Search, Single, Steps, Users
 
 HERE, ELSEWHERE = "http://127.0.0.1:8000", "https://api.example.com/v1"
 USUAL = Single(Users(7), seconds=1)
@@ -48,6 +48,16 @@ def options(**given) -> Options:
             Search(Users(4), seconds=3600.0, settle_seconds=60.0),
             id="search, settled in a minute",
         ),
+        pytest.param(
+            {"rate": "1:10", "duration": 60.0},
+            Ramp(1.0, 10.0, seconds=60.0, settle_seconds=12.0),
+            id="ramp",
+        ),
+        pytest.param(
+            {"rate": "2", "saturate": True, "duration": 10.0},
+            Saturation(Rate(2.0), seconds=10.0, settle_seconds=2.0),
+            id="to saturation",
+        ),
     ],
 )
 def test_options_become_a_shape(given, shape):
@@ -61,6 +71,11 @@ def test_options_become_a_shape(given, shape):
         pytest.param({"rate": "1", "users": "1"}, "two ways to load", id="both"),
         pytest.param({"search": True}, "needs a load to begin with", id="search for what"),
         pytest.param({"search": True, "rate": "1,2"}, "one load", id="search from two"),
+        pytest.param({"saturate": True, "rate": "1:2"}, "one load", id="saturate a ramp"),
+        pytest.param({"saturate": True}, "--saturate needs a load", id="saturate what"),
+        pytest.param({"saturate": True, "search": True, "rate": "1"}, "two shapes", id="both ways"),
+        pytest.param({"rate": "1:2:3"}, "a ramp as FROM:TO", id="a ramp of three"),
+        pytest.param({"rate": "1:"}, "--rate is", id="half a ramp"),
         pytest.param({"duration": 5.0}, "--duration is of a load you choose", id="of what"),
         pytest.param({"drain": 5.0}, "--drain is of a load you choose", id="drain of what"),
         pytest.param({"rate": "1", "drain": -0.1}, "--drain is -0.1", id="drain below 0"),

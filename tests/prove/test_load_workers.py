@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 
 from tests.loadtests.labs import LAB, TIMEOUT_SECONDS, laboratory, play, told
-from tests.loadtests.test_swarm import after, hanging, serving
+from tests.loadtests.swarm.test_swarm import after, hanging, serving
 from tests.ports import free_ports
 
 STEPS = [
