@@ -68,8 +68,9 @@ def test_the_report_becomes_the_readmes_table(
 ) -> None:
     """Between its marks, beside the results, which the file is none of."""
     readme = tmp_path / "README.md"
-    marks = [f"<!-- {name} -->\nold\n<!-- /{name} -->" for name in ("results", "reliability")]
-    readme.write_text("A\n{}\nB\n{}\nC\n".format(*marks))
+    names = ("results", "load-clients", "reliability")
+    marks = [f"<!-- {name} -->\nold\n<!-- /{name} -->" for name in names]
+    readme.write_text("A\n{}\nB\n{}\n{}\nC\n".format(*marks))
     monkeypatch.setattr(table, "README", readme)
     monkeypatch.setattr(report, "FILE", tmp_path / table.RELIABILITY)
     monkeypatch.setattr(table.load_reliability, "__defaults__", (tmp_path,))

@@ -84,7 +84,7 @@ def test_a_metronome_that_dies_is_told():
     give_up = time.monotonic() + WAIT_SECONDS
     while not witness._errors and time.monotonic() < give_up:
         time.sleep(0.02)
-    child, *_ = [c for c in psutil.Process().children() if "metronome" in " ".join(c.cmdline())]
+    child = metronome_process()
     child.kill()
     while not witness._failure and time.monotonic() < give_up:
         time.sleep(0.02)
@@ -110,11 +110,17 @@ def test_it_works_among_users_of_gevent():
     assert speed > 0
 
 
+def metronome_process():
+    """Return the metronome among this process's children: other tests have some, too."""
+    children = psutil.Process().children()
+    return next(child for child in children if "metronome" in " ".join(child.cmdline()))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a terminal's Ctrl-C")
 def test_the_metronome_lives_through_an_interrupt_and_ends_with_its_parent():
     """Ctrl-C reaches the whole terminal, and what is in flight is still awaited."""
     with metronome() as port:
-        child, *_ = psutil.Process().children()
+        child = metronome_process()
         child.send_signal(signal.SIGINT)
         exchange = Exchange()
         ChatClient(parse_url(f"http://127.0.0.1:{port}")).ask(Score(3, 0.01).body, exchange)
