@@ -20,8 +20,8 @@ from tests.engine.conftest import ROOT
 FITTED = (1, 2, 4, 8, 16, 32)
 FORETOLD = (3, 6, 12)
 IN_TURNS = (1, 3, 2, 6, 4, 12, 8, 16, 32)
-ROUNDS = 3
-STEP_SECONDS = 12
+ROUNDS = 2
+STEP_SECONDS = 20  # three users have 64 requests in it, which a 90th percentile needs
 RUNS = 3  # at most: one that something else on the machine made INVALID is measured again
 THROUGHPUT, ANSWER_P90 = 0.15, 0.25
 ENDED_WELL = {0, 1, 5}  # objectives met, missed or undecided: no matter of this test
@@ -33,7 +33,7 @@ def requests(folder: Path) -> Path:
     rng = random.Random(1)
     lines = []
     for number in range(PROMPTS):
-        text = f"Count aloud to {rng.randint(5, 60)}."
+        text = f"Count aloud to {rng.randint(5, 25)}."
         if number % 3 == 0:
             text = f"What is {rng.randint(0, 20)} + {rng.randint(0, 20)}?"
         lines.append({"messages": [{"role": "user", "content": text}], "max_tokens": 2048})
