@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 # One endpoint a run, as beside the tests of the engine.
-from tests.engine.conftest import circle, circle_part, endpoint
+from tests.engine.conftest import circle, circle_part, collected, endpoint
 
-__all__ = ["circle", "circle_part", "endpoint"]
+__all__ = ["circle", "circle_part", "collected", "endpoint"]
 
 FOLDER = Path(__file__).parent
 PYTHON = FOLDER.parents[1] / ".venv" / "prove" / "bin" / "python"
