@@ -120,14 +120,6 @@ class Single(Lengths):
         return None if finished else self.step(0, self.load)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Soak(Single):
-    """One load for hours: what leaks or slows down shows in the report's time axis."""
-
-    seconds: float = 3600.0
-    settle_seconds: float = 60.0
-
-
 @dataclass(frozen=True, slots=True)
 class Ramp(Lengths):
     """An open loop whose rate goes from one to another in a straight line."""

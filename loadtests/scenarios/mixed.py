@@ -60,12 +60,12 @@ def read_shares(path: Path = SHARES) -> dict[Kind, float]:
             raise LoadError(f"{path}: the share of {name} is {share:g}; give more than 0.")
     if not mix.shares:
         raise LoadError(f"{path} holds no shares: name at least one part.")
-    parts = _parts()
+    known = parts()
     for name in mix.shares:
-        if name not in parts:
-            near = get_close_matches(name, parts, 1, 0.0)[0]
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0.0)[0]
             raise LoadError(f"{path}: there is no part {name!r}; the nearest is {near!r}.")
-    return {parts[name]: share for name, share in mix.shares.items()}
+    return {known[name]: share for name, share in mix.shares.items()}
 
 
 def prompts(rng: random.Random, served: Served) -> Iterator[Prompt]:
@@ -92,7 +92,7 @@ def kinds() -> tuple[str, ...]:
     return tuple(kind.name for kind in read_shares())
 
 
-def _parts() -> Mapping[str, Kind]:
+def parts() -> Mapping[str, Kind]:
     """Return what a share may name: workloads of one kind, and the kinds of the others."""
     return {
         f"{name}/{kind.name}" if len(workload.kinds) > 1 else name: kind

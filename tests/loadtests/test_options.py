@@ -49,6 +49,11 @@ def options(**given) -> Options:
             id="search, settled in a minute",
         ),
         pytest.param(
+            {"rate": "2", "duration": 3600.0},
+            Single(Rate(2.0), seconds=3600.0, settle_seconds=60.0),
+            id="soak, of which the first minute settles",
+        ),
+        pytest.param(
             {"rate": "1:10", "duration": 60.0},
             Ramp(1.0, 10.0, seconds=60.0, settle_seconds=12.0),
             id="ramp",

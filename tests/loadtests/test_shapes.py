@@ -16,7 +16,6 @@ from loadtests.shapes import (
     Saturation,
     Search,
     Single,
-    Soak,
     Step,
     Steps,
     Users,
@@ -104,12 +103,6 @@ def test_a_ramp_is_one_step_of_a_bent_rate():
     steps, _ = play(shape, ended)
     assert [step.load for step in steps] == [Rate(1, Arrivals.CONSTANT, 9)]
     assert list(shape.steps()) == steps
-
-
-def test_a_soak_lasts_an_hour():
-    """One long step, of which the first minute settles."""
-    (step,), _ = play(Soak(Rate(2)), ended)
-    assert (step.seconds, step.settle_seconds) == (3600, 60)
 
 
 def test_saturation_ends_where_throughput_stops_growing():
