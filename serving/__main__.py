@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from serving import keys_command, plan_command, request_command, usage_command
+from serving import (
+    keys_command,
+    plan_command,
+    request_command,
+    usage_command,
+    weights_command,
+)
 from serving.handover import Config, hand_over
 
 app = typer.Typer(
@@ -17,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_command.app, name="keys")
+app.add_typer(weights_command.app, name="weights")
 
 
 @app.command()

@@ -17,7 +17,7 @@ from typing import Any
 RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 OWN = "serving"
 COMPLAINT_SECONDS = 60.0
-QUIET = ("uvicorn", "asyncio", "aiohttp", "alembic")
+QUIET = ("uvicorn", "asyncio", "aiohttp", "alembic", "httpx2")
 
 logger = logging.getLogger(__name__)
 

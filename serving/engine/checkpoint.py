@@ -17,6 +17,7 @@ def missing_parts(folder: Path) -> list[str]:
     if not any(all(_has_content(folder / name) for name in names) for names in TOKENIZERS):
         missing.append("a tokenizer")
     missing += [f"{path.name} is unfinished" for path in sorted(folder.rglob("*.incomplete"))]
+    missing += [path.name for path in sorted(folder.glob("*")) if not path.exists()]
     try:
         shards = shard_names(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -7,6 +7,7 @@ into a part beside the cache's blobs, and the library does the rest.
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import threading
@@ -40,18 +41,39 @@ from serving.failure import StartError
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
 PARALLEL_DOWNLOADS = 4
 TIMEOUT_SECONDS = 10
+SHA256_DIGITS = 64
+LOCK = ".fetching"
+
+logger = logging.getLogger(__name__)
 
 
 def cached(model: str, revision: str | None) -> Path | None:
     """Return the folder of the model cache that holds the whole model, without any network."""
+    folder = _snapshot(model, revision)
+    return None if folder is None or checkpoint.missing_parts(folder) else folder
+
+
+def damaged(model: str, revision: str | None) -> list[Path]:
+    """Read the large files of the model cache and return those whose content is not their digest's.
+
+    The cache names a large file's content, to which the model's folder links, by its SHA-256.
+    """
+    folder = _snapshot(model, revision)
+    if folder is None:
+        return []
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    large = [path for path in files if len(path.resolve().name) == SHA256_DIGITS]
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+        digests = list(pool.map(_readable_sha256, large))
+    return [
+        path for path, digest in zip(large, digests, strict=True) if digest != path.resolve().name
+    ]
+
+
+def discard(model: str, file: Path) -> None:
+    """Remove from the model cache what a file of a model's folder links to."""
     with _explained(model):
-        try:
-            folder = snapshot_download(
-                model, revision=revision, local_files_only=True, allow_patterns=PATTERNS
-            )
-        except LocalEntryNotFoundError:
-            return None
-    return None if checkpoint.missing_parts(Path(folder)) else Path(folder)
+        file.resolve().unlink()
 
 
 def plan(model: str, revision: str | None, variables: tuple[str, ...]) -> Plan:
@@ -85,7 +107,7 @@ def fetch(planned: Plan, progress: Progress) -> Path:
     meter = Meter(planned.download_bytes, progress)
     large = [file for file in planned.files if file.sha256]
     disable_progress_bars()
-    with _explained(planned.model):
+    with _explained(planned.model), _alone(planned):
         with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
             tasks = [pool.submit(_fetch_large, planned, file, meter) for file in large]
             _wait_for(tasks, meter)
@@ -163,32 +185,44 @@ def _fetched_bytes(storage: Path, file: HubFile) -> int:
 
 
 def _fetch_large(planned: Plan, file: HubFile, meter: Meter) -> None:
+    """Bring one file into the cache; under its digest stands only what was compared with it."""
     blob, part = _paths(planned.folder, file)
+    if blob.exists():
+        return
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("ab") as target:
-        # A second start of the same model waits here and then finds the blob.
-        fcntl.flock(target, fcntl.LOCK_EX)
-        if blob.exists():
-            part.unlink(missing_ok=True)
-            return
         resumed_bytes = os.fstat(target.fileno()).st_size
-        http_get(
-            hf_hub_url(planned.model, file.name, revision=planned.commit),
-            target,
-            resume_size=resumed_bytes,
-            headers=build_hf_headers(),
-            expected_size=file.size_bytes,
-            displayed_filename=file.name,
-            tqdm_class=lambda **_options: FileBar(meter),  # type: ignore[arg-type]  # duck-typed
-        )
-        target.flush()
-        if resumed_bytes and _sha256(part) != file.sha256:
-            part.unlink()
-            raise StartError(
-                f"The first part of {file.name}, kept from a broken download, is damaged.",
-                "Start again: this file is then fetched from its beginning.",
+        # A hub refuses to send what comes after the last byte.
+        if resumed_bytes < file.size_bytes:
+            http_get(
+                hf_hub_url(planned.model, file.name, revision=planned.commit),
+                target,
+                resume_size=resumed_bytes,
+                headers=build_hf_headers(),
+                expected_size=file.size_bytes,
+                displayed_filename=file.name,
+                tqdm_class=lambda **_: FileBar(meter),  # type: ignore[arg-type]  # duck-typed
             )
-        part.rename(blob)
+    if _sha256(part) != file.sha256:
+        part.unlink()
+        raise StartError(
+            f"What was fetched of {file.name} is damaged.",
+            "Start again: this file is then fetched from its beginning.",
+        )
+    part.rename(blob)
+
+
+@contextmanager
+def _alone(planned: Plan) -> Iterator[None]:
+    """Let one process at a time fetch a model; the others wait and then find what it left."""
+    planned.folder.mkdir(parents=True, exist_ok=True)
+    with (planned.folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("another process fetches %s; waiting for its end", planned.model)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _remember(planned: Plan) -> None:
@@ -203,9 +237,29 @@ def _remember(planned: Plan) -> None:
         reference.write_text(planned.commit)
 
 
+def _snapshot(model: str, revision: str | None) -> Path | None:
+    """Return the folder of a revision in the model cache, whole or not, without any network."""
+    with _explained(model):
+        try:
+            folder = snapshot_download(
+                model, revision=revision, local_files_only=True, allow_patterns=PATTERNS
+            )
+        except LocalEntryNotFoundError:
+            return None
+    return Path(folder)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _readable_sha256(path: Path) -> str:
+    """Return a file's digest, or nothing where the disk cannot read it."""
+    try:
+        return _sha256(path)
+    except OSError:
+        return ""
 
 
 @contextmanager
@@ -238,9 +292,12 @@ def _start_error(error: Exception, model: str) -> StartError:
         case OSError(errno=errno.ENOSPC):
             what = f"The disk of {cache} became full while {model} was fetched."
             step = "Free some, or set HF_HOME to a folder on a larger disk; then start again."
-        case PermissionError():
+        case PermissionError() | OSError(errno=errno.EROFS):
             what = f"The model cache {cache} cannot be written."
             step = "Set HF_HOME to a folder of your own."
+        case OSError(errno=errno.ENOLCK | errno.ENOTSUP):
+            what = f"The file system of the model cache {cache} has no locks."
+            step = "Set HF_HOME to a folder of one that has, such as NFS 4 or a local disk."
         case ValueError():
             what = f"{model} is neither a folder nor a Hugging Face id."
             step = "Set MODEL to a folder, an id like Qwen/Qwen3-VL-8B-Thinking, or tiny."

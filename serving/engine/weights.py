@@ -85,7 +85,8 @@ def plan(
     if offline or environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         raise StartError(
             f"{model} is not complete in the model cache and downloads are switched off.",
-            "Unset HF_HUB_OFFLINE, or set MODEL to a folder that holds the model.",
+            "Run `serving weights fetch` with HF_HUB_OFFLINE unset (in the chart offline: false), "
+            "or set MODEL to a folder that holds the model.",
         )
     planned = hub.plan(model, revision, _set_variables(environ))
     if planned.download_bytes > planned.free_bytes:

@@ -13,6 +13,7 @@ from tests.serving.conftest import WAIT_SECONDS
 
 COMMANDS = (
     "up", "engine", "gateway", "drain", "verify", "settings", "doctor", "usage", "request", "plan",
+    "weights",
 )  # fmt: skip
 
 

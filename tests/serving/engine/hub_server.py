@@ -18,10 +18,15 @@ class Repository:
     refusal: tuple[int, str] | None = None
     file_refusal: tuple[int, str] | None = None
     break_once: set[str] = field(default_factory=set)
+    spoil_once: set[str] = field(default_factory=set)
+    # Files of which one half is sent, and the other when the event is set.
+    hold: dict[str, threading.Event] = field(default_factory=dict)
     # The files of commits before the last, by their hashes.
     history: dict[str, dict[str, bytes]] = field(default_factory=dict)
     commit: str = COMMIT
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    hosts: set[str] = field(default_factory=set)
 
     def push(self, commit: str, **changed: bytes) -> None:
         """Let the branch go on to another commit."""
@@ -53,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         name = path.rsplit("/", 1)[-1]
         self.repository.requests.append((self.command, name, self.headers.get("Range", "")))
+        self.repository.tokens.add(self.headers.get("Authorization", ""))
+        self.repository.hosts.add(self.headers.get("Host", ""))
         is_api = path.startswith("/api/")
         refusal = self.repository.refusal if is_api else self.repository.file_refusal
         if refusal:
@@ -114,6 +121,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        if name in self.repository.spoil_once:
+            self.repository.spoil_once.remove(name)
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        if released := self.repository.hold.get(name):
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            released.wait()
+            body = body[len(body) // 2 :]
         if name in self.repository.break_once:
             self.repository.break_once.remove(name)
             self.wfile.write(body[: len(body) // 2])

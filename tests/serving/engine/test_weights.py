@@ -1,9 +1,9 @@
 """Weights are whole before an engine starts, wherever they come from and whatever breaks."""
 
-import json
+import errno
+import fcntl
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,30 +16,12 @@ from serving.engine.checkpoint import missing_parts
 from serving.failure import StartError
 from tests.serving.engine import hub_server
 from tests.serving.engine.hub_server import Hub, Repository
+from tests.serving.engine.small_model import FILES, FIRST, SECOND, SHARDS, shard
 
 constants = pytest.importorskip(
     "huggingface_hub.constants", reason="huggingface_hub is missing; enable: make test"
 )
 MODEL = "some/model"
-
-
-def shard(seed: int) -> bytes:
-    """Make a valid safetensors file of one tensor of 64 KiB."""
-    tensor = {"dtype": "U8", "shape": [2**16], "data_offsets": [0, 2**16]}
-    head = json.dumps({"__metadata__": {"seed": str(seed)}, f"t{seed}": tensor}).encode()
-    return struct.pack("<Q", len(head)) + head + bytes([seed]) * 2**16
-
-
-SHARDS = {f"model-0000{seed}-of-00002.safetensors": shard(seed) for seed in (1, 2)}
-FIRST, SECOND = SHARDS
-FILES = {
-    "config.json": b"{}",
-    "tokenizer.json": b"{}",
-    "model.safetensors.index.json": json.dumps(
-        {"weight_map": {"t1": FIRST, "t2": SECOND}}
-    ).encode(),
-    **SHARDS,
-}
 
 
 @pytest.fixture
@@ -229,6 +211,17 @@ def test_a_killed_download_goes_on_where_it_stopped(
     assert list(blobs(tmp_path).glob("*.part")) == []
 
 
+def test_a_download_killed_before_its_name_is_not_fetched_again(
+    hub: Hub, repository: Repository, tmp_path: Path
+) -> None:
+    """All bytes are here and only the comparison was missed; a hub has no more to send."""
+    leave_part(tmp_path, FILES[FIRST])
+    folder = weights.resolve(MODEL, None, offline=False)
+    assert (folder / FIRST).read_bytes() == FILES[FIRST]
+    assert ("GET", f"bytes={len(FILES[FIRST])}-") not in requests_for(repository, FIRST)
+    assert [method for method, _ in requests_for(repository, FIRST)] == ["HEAD"]
+
+
 def test_a_damaged_part_is_noticed_and_thrown_away(hub: Hub, tmp_path: Path) -> None:
     """A part whose bytes are wrong never becomes weights, and the start after it succeeds."""
     leave_part(tmp_path, b"\0" * 40_000)
@@ -236,6 +229,26 @@ def test_a_damaged_part_is_noticed_and_thrown_away(hub: Hub, tmp_path: Path) -> 
         weights.resolve(MODEL, None, offline=False)
     folder = weights.resolve(MODEL, None, offline=False)
     assert (folder / FIRST).read_bytes() == FILES[FIRST]
+
+
+def test_what_comes_damaged_is_thrown_away(hub: Hub, repository: Repository) -> None:
+    """Bytes that a proxy or a disk spoiled never become weights, and the next start succeeds."""
+    repository.spoil_once.add(FIRST)
+    with pytest.raises(StartError, match=f"What was fetched of {FIRST} is damaged"):
+        weights.resolve(MODEL, None, offline=False)
+    folder = weights.resolve(MODEL, None, offline=False)
+    assert (folder / FIRST).read_bytes() == FILES[FIRST]
+
+
+def test_a_file_system_without_locks_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two downloads into one place would spoil each other; where none can wait none begins."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StartError, match="has no locks"):
+        weights.resolve(MODEL, None, offline=False)
 
 
 def test_a_full_disk_is_said_before_the_download(
@@ -321,6 +334,13 @@ def test_a_half_fetched_cache_is_not_taken_for_whole_offline(hub: Hub) -> None:
     (folder / SECOND).unlink()
     with pytest.raises(StartError, match="not complete in the model cache"):
         weights.resolve(MODEL, None, offline=True)
+
+
+def test_a_large_file_that_is_no_shard_is_missed(hub: Hub) -> None:
+    """The model's folder links to the cache's files; one that leads nowhere is not whole."""
+    folder = weights.resolve(MODEL, None, offline=False)
+    (folder / "chat_template.json").symlink_to(folder / "nowhere")
+    assert missing_parts(folder) == ["chat_template.json"]
 
 
 def test_a_name_that_is_no_repository_is_refused(hub: Hub) -> None:
