@@ -29,8 +29,11 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "set-up.json"
 # Exists while packages are installed: found at the start, it tells of a set-up that was killed.
 UNFINISHED = VENV / "set-up.unfinished"
-# Clients whose pins are not the engine's; gone with the environment around them.
-PROVE_VENV = VENV / "prove"
+# Files whose pins are not the engine's: in environments named as they are, inside the one around.
+APART = ("prove.txt", "chart.txt")
+CHART_PROGRAMS = ROOT / "deploy" / "chart_programs.py"
+# The programs of chart.txt are built for this architecture alone.
+CHART_ARCHITECTURE = "x86_64"
 NODE_CLIENTS = ROOT / "tests" / "clients-node"
 NODE_LOCK = NODE_CLIENTS / "package-lock.json"
 # npm empties the folder first, so that a stamp in it tells of a whole set-up.
@@ -47,7 +50,8 @@ SIZES = {
     "gateway.txt": (70, 225),
     "engine-cpu.txt": (665, 2620),
     "engine-cuda.txt": (3995, 8620),
-    "dev.txt": (105, 370),
+    "dev.txt": (130, 505),
+    "chart.txt": (130, 490),
     "prove.txt": (90, 390),
 }
 
@@ -152,8 +156,9 @@ def choose_files(mode: str) -> tuple[list[str], str]:
     if why := choice.why_cpu(machine):
         print_line(f"{why} So the CPU engine is set up.")
     engine = "engine-cuda.txt" if choice.takes_cuda(machine) else "engine-cpu.txt"
-    tests = {"engine": [], "prove": ["dev.txt", "prove.txt"]}.get(mode, ["dev.txt"])
-    return [engine, *tests], ""
+    chart = ["chart.txt"] if machine.architecture == CHART_ARCHITECTURE else []
+    tests = {"engine": [], "prove": ["dev.txt", *chart, "prove.txt"]}
+    return [engine, *tests.get(mode, ["dev.txt", *chart])], ""
 
 
 def is_broken() -> bool:
@@ -186,9 +191,12 @@ def install_commands(name: str) -> list[list[str]]:
     pip = ["-m", "pip", "install", "--no-input", "--no-user", "--no-cache-dir"]
     pip += ["--disable-pip-version-check", *quiet, "--no-deps"]
     path = str(REQUIREMENTS / name)
-    if name == "prove.txt":
-        venv = [sys.executable, "-m", "venv", "--clear", str(PROVE_VENV)]
-        return [venv, [str(PROVE_VENV / "bin" / "python"), *pip, "-r", path]]
+    if name in APART:
+        venv = VENV / Path(name).stem
+        python = str(venv / "bin" / "python")
+        unpack = [[python, str(CHART_PROGRAMS)]] if name == "chart.txt" else []
+        make = [sys.executable, "-m", "venv", "--clear", str(venv)]
+        return [make, [python, *pip, "-r", path], *unpack]
     pip = [str(PYTHON), *pip]
     if name != "engine-cpu.txt" or pip_offers_cpu_torch():
         return [[*pip, "-r", path]]

