@@ -14,7 +14,7 @@ LOAD := SCENARIO RATE USERS DURATION DRAIN SLO KEY_FILE SEED MAX_USD MAX_REQUEST
 # plugin serves tests/engine alone and costs every process a second.
 NO_ENGINE := --ignore=tests/engine --ignore=tests/prove -n auto --dist loadfile -p no:schemathesis
 
-.PHONY: help serve doctor score verify load bench-gpu check test chaos prove format train contracts clean ci-deps
+.PHONY: help serve doctor score verify load bench-gpu check test-chart test chaos prove format train contracts images vllm clean ci-deps
 .PHONY: setup setup-dev setup-check setup-prove
 
 help: ## Show this page.
@@ -50,6 +50,9 @@ check: setup-check ## Lint, types, unit, property and contract tests; no engine.
 	$(BIN)/mypy
 	$(BIN)/pytest -q $(NO_ENGINE)
 
+test-chart: setup-check ## The Helm chart alone, by Helm 3 and 4; no cluster. Part of check.
+	$(BIN)/pytest -q tests/helm -n auto --dist loadfile -p no:schemathesis
+
 test: check ## All of check, then everything on the real engine with the tiny model.
 	$(BIN)/pytest -q tests/engine
 
@@ -70,11 +73,18 @@ format: setup-dev ## Let ruff rewrite the sources.
 train: setup ## Train the tiny model into runs/tiny (hours; goes on where it stopped).
 	$(BIN)/python -m serving.tiny_model.training --out runs/tiny
 
-contracts: setup ## Write lists of flags, parameters and metrics, and the dashboards, anew.
-	$(BIN)/python tests/contracts/vllm_parser.py --list tests/contracts/data/vllm_flags_0.32.0.txt
+contracts: setup ## Write lists of flags, parameters, metrics, dashboards and the chart's schema anew.
+	$(BIN)/python tests/contracts/vllm_parser.py
 	$(BIN)/python tests/contracts/parameter_table.py
 	$(BIN)/python tests/contracts/metric_list.py
 	$(BIN)/python -m deploy.dashboards
+	$(BIN)/python -m deploy.chart
+
+images: ## Build the images with docker buildx; REGISTRY=… pushes them.
+	@$(PYTHON) deploy/images/build.py $(if $(REGISTRY),--registry '$(REGISTRY)')
+
+vllm: setup-dev ## Renew all that is pinned to vLLM's version: VERSION=x, ARGS=--dry-run shows it.
+	@$(BIN)/python -m deploy.vllm_upgrade $(VERSION) $(ARGS)
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf .venv tests/clients-node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

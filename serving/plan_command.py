@@ -45,6 +45,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Sheet = Annotated[
     Path | None, typer.Option(help="CSV file for every input and result with its formula.")
 ]
+Values = Annotated[
+    Path | None, typer.Option(help="YAML file for the Helm chart: pods, settings, scaling.")
+]
+Pool = Annotated[str, typer.Option(help="Name of the pool that --values is written for.")]
 
 
 def plan(  # noqa: PLR0913, PLR0917 — one parameter an option
@@ -63,6 +67,8 @@ def plan(  # noqa: PLR0913, PLR0917 — one parameter an option
     allow: Allow = None,
     as_json: AsJson = False,
     sheet: Sheet = None,
+    values: Values = None,
+    pool: Pool = "thinking",
 ) -> None:
     """Say how many GPUs a traffic needs, and what they cost, from measured curves.
 
@@ -78,4 +84,5 @@ def plan(  # noqa: PLR0913, PLR0917 — one parameter an option
     choice = Choice(tuple(curve or ()), gpu, baselines, model, gpus, max_running, allowed)
     terms = Terms(gpus, utilisation, spare)
     asked = desk.Asked(traffic, objectives, choice, terms, gpu_hour_usd, idle_hours)
-    hand_over(lambda: desk.run(asked, as_json_object=as_json, sheet_file=sheet))
+    files = desk.Files(sheet, values, pool)
+    hand_over(lambda: desk.run(asked, as_json_object=as_json, files=files))

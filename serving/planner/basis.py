@@ -57,6 +57,7 @@ class Basis:
     points: tuple[tuple[str, Point], ...] = ()  # by source
     objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by source, too
     assumed: tuple[Line, ...] = ()  # where nothing was measured
+    gpu: str | None = None  # where the user or a baseline names it
 
     @property
     def is_measured(self) -> bool:
@@ -93,6 +94,7 @@ def find_basis(choice: Choice, work: Work) -> Basis:
         tuple(f"left out: {each} ({c.source})" for c in curves for each in c.left_out),
         tuple(points),
         {curve.source: curve.objectives for curve in curves},
+        gpu=choice.gpu or curves[0].gpu,
     )
 
 
@@ -188,4 +190,5 @@ def _estimated(choice: Choice, work: Work) -> Basis:
         (estimate(work).source,),
         (ESTIMATE,),
         assumed=tuple(roofline.assumed(gpu)),
+        gpu=gpu,
     )

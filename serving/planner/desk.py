@@ -13,6 +13,7 @@ from serving.planner.plan import Order, make_plan
 from serving.planner.report import as_json, sheet, table
 from serving.planner.sizing import Terms
 from serving.planner.traffic import HOURS, read_traffic
+from serving.planner.values import values_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,26 @@ class Asked:
     idle_hours: float | None
 
 
-def run(asked: Asked, *, as_json_object: bool, sheet_file: Path | None) -> int:
-    """Print the plan; raises NotDone for what cannot be read or planned."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is written besides the plan on the terminal."""
+
+    sheet: Path | None = None
+    values: Path | None = None
+    pool: str = "thinking"  # whose values they are
+
+
+def run(asked: Asked, *, as_json_object: bool, files: Files) -> int:
+    """Print the plan; raises NotDone for what cannot be read, planned or written."""
     _check(asked)
     traffic = read_traffic(asked.traffic, asked.idle_hours)
     objectives = read_objectives(asked.objectives)
     basis = find_basis(asked.choice, traffic.work)
     plan = make_plan(basis, Order(traffic, objectives, asked.terms, asked.gpu_hour_usd))
-    if sheet_file is not None:
-        try:
-            sheet_file.write_text(sheet(plan), encoding="utf-8")
-        except OSError as error:
-            _refuse("--sheet", str(sheet_file), f"cannot be written: {error.strerror}")
+    if files.sheet is not None:
+        _write("--sheet", files.sheet, sheet(plan))
+    if files.values is not None:
+        _write("--values", files.values, values_file(plan, files.pool))
     sys.stdout.write(as_json(plan) if as_json_object else table(plan))
     return 0
 
@@ -57,6 +66,13 @@ def _check(asked: Asked) -> None:
     for option, value, least, most in limits:
         if value is not None and not (math.isfinite(value) and least <= value <= most):
             _refuse(option, f"{value:g}", f"is not from {least:g} to {most:g}")
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _refuse(option, str(path), f"cannot be written: {error.strerror}")
 
 
 def _refuse(option: str, value: str, reason: str) -> NoReturn:

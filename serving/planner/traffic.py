@@ -85,6 +85,7 @@ class Traffic:
     thinking: Amount  # before the budget
     thinking_budget: float | None
     answer_tokens: Amount
+    least_to_peak: float | None = None  # of the quietest hour; None where no hours are known
 
     @property
     def thought(self) -> Amount:
@@ -139,7 +140,7 @@ def read_traffic(path: Path, idle_hours: float | None) -> Traffic:
     reader = _Reader(path.name)
     top = reader.mapping(document, (*TOP, "request"), "")
     request = reader.mapping(top.get("request"), REQUEST, "request")
-    mean_to_peak, idle = reader.day(top, idle_hours)
+    mean_to_peak, idle, least_to_peak = reader.day(top, idle_hours)
     return Traffic(
         source=str(path),
         peak_per_second=reader.number(top, "peak_requests_per_second", TOP),
@@ -152,6 +153,7 @@ def read_traffic(path: Path, idle_hours: float | None) -> Traffic:
         thinking=reader.thinking(request),
         thinking_budget=reader.optional(request, "thinking_budget"),
         answer_tokens=reader.amount(request, "answer_tokens"),
+        least_to_peak=least_to_peak,
     )
 
 
@@ -233,11 +235,13 @@ class _Reader:
         # Endless thoughts use their whole budget, whatever it is.
         return Amount(((1.0, 0.0 if budget is None else MOST_TOKENS),))
 
-    def day(self, top: Mapping[str, Any], idle_hours: float | None) -> tuple[float, float]:
-        """Return mean/peak over the hours with traffic, and the hours without."""
+    def day(
+        self, top: Mapping[str, Any], idle_hours: float | None
+    ) -> tuple[float, float, float | None]:
+        """Return mean/peak over the hours with traffic, the hours without, and least/peak."""
         if "hourly" not in top:
             idle = 0.0 if idle_hours is None else idle_hours
-            return self.number(top, "mean_to_peak", TOP), idle
+            return self.number(top, "mean_to_peak", TOP), idle, None
         for other, given in (("mean_to_peak", "mean_to_peak" in top), ("--idle-hours", idle_hours)):
             if given not in (False, None):
                 self.refuse("hourly", f"says what {other} says, too", "Leave one of them out.")
@@ -248,4 +252,5 @@ class _Reader:
         busy = [load for load in loads if load > 0]
         if not busy:
             self.refuse("hourly", "has no hour with traffic", "Give at least one above 0.")
-        return sum(busy) / len(busy) / max(busy), float(HOURS - len(busy))
+        mean = sum(busy) / len(busy)
+        return mean / max(busy), float(HOURS - len(busy)), min(loads) / max(busy)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -240,3 +241,13 @@ def test_curves_of_several_models_need_a_name(run: Run) -> None:
     write(Path("other.json"), summary(POINTS, models={"other": 10}))
     refused = run(*MEASURED, "--curve", "other.json")
     assert f"several models: other, {MODEL}" in refused.stderr
+
+
+def test_values_for_the_chart_are_written_beside_the_plan(run: Run, tmp_path: Path) -> None:
+    """The same numbers, for the pool that is named; a file nobody can write is refused."""
+    found = told(run(*MEASURED, "--json", "--values", "values.yaml", "--pool", "instruct"))
+    written = yaml.safe_load((tmp_path / "values.yaml").read_text())
+    assert written["pools"]["instruct"]["replicas"] == found["capacity"]["replicas"]
+    refused = run(*MEASURED, "--values", "missing/values.yaml")
+    assert refused.exit_code != 0
+    assert "--values missing/values.yaml cannot be written" in refused.stderr

@@ -38,6 +38,10 @@ def test_hours_say_mean_and_idle_hours(tmp_path: Path) -> None:
     day = read(tmp_path, mean_to_peak=None, hourly=[0] * 6 + [1] * 12 + [4] * 6)
     assert day.idle_hours == 6
     assert day.mean_to_peak == pytest.approx(2 / 4)
+    assert day.least_to_peak == 0
+    busy = read(tmp_path, mean_to_peak=None, hourly=[1] * 12 + [4] * 12)
+    assert busy.least_to_peak == pytest.approx(1 / 4)
+    assert read(tmp_path).least_to_peak is None
     assert day.requests_per_day == pytest.approx(10 * 3600 * (12 / 4 + 6))
 
 
