@@ -16,6 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 sys.path.append(str(Path(__file__).parents[2]))
 
+from deploy.vllm_upgrade import release
 from serving.catalogue import entry_for
 from serving.gateway.build import Build
 from serving.gateway.drain import Phase
@@ -28,7 +29,7 @@ from serving.options import Settings
 
 DATA: Final = Path(__file__).parent / "data"
 GATEWAY_LIST: Final = DATA / "gateway_metrics.txt"
-VLLM_LIST: Final = DATA / "vllm_metrics_0.32.0.txt"
+VLLM_LIST: Final = release.metric_list(release.pinned())
 TYPES: Final = ("counter", "gauge", "histogram")
 SAMPLES_OF_A_HISTOGRAM: Final = ("_bucket", "_sum", "_count")
 

@@ -1,14 +1,18 @@
 """vLLM's own argument parser: what it knows, and what it makes of argument lists.
 
-As a program, with --list FILE, it writes the parser's flags, one a line.
+As a program it writes the list of the parser's flags, one a line.
 """
 
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 sys.path.append(str(Path(__file__).parents[2]))
+
+from deploy.vllm_upgrade import release
+
+FLAG_LIST: Final = release.flag_list(release.pinned())
 
 
 def make_parser() -> Any:
@@ -42,5 +46,4 @@ def parse(parser: Any, argv: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    _, _, target = sys.argv
-    Path(target).write_text("".join(f"{flag}\n" for flag in sorted(flags(make_parser()))))
+    FLAG_LIST.write_text("".join(f"{flag}\n" for flag in sorted(flags(make_parser()))))

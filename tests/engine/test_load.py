@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.vllm_upgrade.release import pinned
 from loadtests.observed import Reading
 from loadtests.outcome import Outcome
 from loadtests.prompt import Pictures
@@ -90,7 +91,7 @@ def test_a_thought_comes_before_its_answer(records: list[Record]) -> None:
 def test_the_run_names_what_it_measured(summary: Summary) -> None:
     """Model, versions and settings of the server, as /version tells them."""
     told = summary.run
-    assert (told["model_served"], told["vllm_version"]) == ("tiny-qwen3-vl", "0.32.0")
+    assert (told["model_served"], told["vllm_version"]) == ("tiny-qwen3-vl", pinned())
     assert told["server"]["profile"] == "cpu"
     assert len(told["server"]["settings"]) == 12
     assert [step.users for step in summary.steps] == [1, 2, 4]

@@ -13,6 +13,7 @@ from deploy.benchmarks.load_clients.clients import (
     Times,
 )
 from deploy.benchmarks.load_clients.scripts import MODEL
+from deploy.vllm_upgrade.release import pinned
 
 
 def command(order: Order) -> list[str]:
@@ -50,7 +51,7 @@ def read(order: Order) -> Report:
 
 CLIENT = Client(
     name="vllm bench serve",
-    version="0.32.0",
+    version=pinned(),
     environment=None,
     command=command,
     read=read,

@@ -1,6 +1,5 @@
 """Settings that cannot hold together: each is refused with what to change, the rest is not."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from serving.engine.contradictions import WHOLE_FLAGS, Target, check
 from serving.engine.shape import QWEN3_VL_8B
 from serving.options import EngineSettings, GatewaySettings, Settings
 from serving.settings import load
+from tests.contracts.vllm_parser import FLAG_LIST
 
 GIB = 2**30
 H100 = Target(1, 80 * GIB, (9, 0))
@@ -221,12 +221,11 @@ def test_a_lower_limit_at_the_gateway_is_no_contradiction() -> None:
 
 def test_only_the_named_flags_look_like_the_beginning_of_ours() -> None:
     """Of all flags that vLLM has, those that merely begin like one we emit are known."""
-    known = Path(__file__).parents[2] / "contracts" / "data" / "vllm_flags_0.32.0.txt"
     emitted = engine_command(EngineSettings(model=THINKING), entry_for(THINKING))
     ours = {word for word in emitted if word.startswith("--")}
     beginnings = {
         flag
-        for flag in known.read_text().split()
+        for flag in FLAG_LIST.read_text().split()
         if flag not in ours and any(own.startswith(flag) for own in ours)
     }
     assert beginnings == WHOLE_FLAGS
