@@ -1,6 +1,7 @@
 """The command line: parses a sub-command, loads the settings, hands over."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -152,4 +153,8 @@ app.command()(request_command.request)
 app.command(no_args_is_help=True)(plan_command.plan)
 
 if __name__ == "__main__":
+    if os.getpid() == 1:
+        # A container's first process hears only the signals that it asks for; each command asks
+        # for its own way out when it is loaded.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

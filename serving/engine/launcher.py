@@ -14,6 +14,7 @@ from serving.engine import arithmetic, checkpoint, contradictions, profile, sock
 from serving.engine.arithmetic import describe as describe_memory
 from serving.engine.arithmetic import read_shape
 from serving.engine.command import engine_command, engine_environment
+from serving.engine.container import clear_shared_memory
 from serving.engine.contradictions import Target
 from serving.engine.hardware import Gpu, detect
 from serving.failure import StartError
@@ -100,6 +101,7 @@ def start(launch: Launch) -> NoReturn:
         os.set_inheritable(socket.take(address), True)  # vLLM goes on holding it
     else:
         socket.require_free(*address)
+    clear_shared_memory()
     sys.stdout.flush()
     sys.stderr.flush()
     program, *_ = launch.command

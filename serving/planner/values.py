@@ -18,8 +18,8 @@ from serving.failure import NotDone
 from serving.planner.plan import Plan
 from serving.planner.queueing import Crowd, crowd
 
-# Its objects are called RELEASE-qwen3-vl-POOL.
-POOL_NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
+# As the chart takes it: its objects are called RELEASE-qwen3-vl-POOL.
+POOL_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 WIDTH: Final = 100
 FIRST_ANSWER: Final = "ttfat"
 
@@ -28,7 +28,7 @@ def values_file(plan: Plan, pool: str) -> str:
     """Write the file, its origin in a comment; raises NotDone for a name no object may have."""
     if not POOL_NAME.fullmatch(pool):
         raise NotDone(
-            f"--pool {pool} is no name of a pool: at most 30 small letters, digits and -.",
+            f"--pool {pool} is no name of a pool: at most 20 small letters, digits and -.",
             "Give one such as thinking.",
         )
     paragraphs = (textwrap.wrap(text, WIDTH - 2) for text in _origin(plan))

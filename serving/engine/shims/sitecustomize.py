@@ -4,6 +4,8 @@ vLLM spawns workers and also starts plain `python -m` children to inspect a mode
 need cannot be done in one program's main module. Costs nothing until torchvision is imported.
 """
 
+import os
+import signal
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -27,3 +29,7 @@ class BeforeTorchvision(MetaPathFinder):
 
 
 sys.meta_path.insert(0, BeforeTorchvision())
+if os.getpid() == 1:
+    # A container's first process hears only the signals that it asks for, and vLLM asks after all
+    # its imports: an earlier end of the pod would wait for the whole grace period.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
