@@ -36,7 +36,7 @@ kube() { run kubectl --namespace "$NAMESPACE" "$@"; }
 told() { # OTHERWISE KUBECTL-WORDS…: print what the cluster says; in a plan, other words for it.
   local otherwise=$1 words
   shift
-  words=$(kube "$@")
+  words=$(kube "$@") || return
   printf '%s' "${words:-${E2E_PLAN:+$otherwise}}"
 }
 
@@ -112,9 +112,16 @@ restarts() {
     'jsonpath={.status.containerStatuses[?(@.name=="engine")].restartCount}'
 }
 
-has_restarted() { [ "$(restarts "$1")" != "$2" ]; }
+has_restarted() {
+  local now
+  now=$(restarts "$1") && [ "$now" != "$2" ]
+}
 
-is_available() { kube wait --for=condition=Available "deployment/$POOL" --timeout=10s >/dev/null; }
+is_available() { # It has its pods, and the Service leads to one: nodes learn that a moment later.
+  kube wait --for=condition=Available "deployment/$POOL" --timeout=10s >/dev/null &&
+    kube exec client -- python -c \
+      "import socket; socket.create_connection(('$POOL', $PORT), 5)" 2>/dev/null
+}
 
 has_one_ready_set() { # No pod of an old rollout is left.
   kube rollout status "deployment/$POOL" --timeout="${START_SECONDS}s" >/dev/null &&
@@ -124,7 +131,7 @@ has_one_ready_set() { # No pod of an old rollout is left.
 is_gone() {
   local left
   left=$(kube get deployments,replicasets,pods,jobs,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets \
-    --selector "$OURS" --output name --ignore-not-found)
+    --selector "$OURS" --output name --ignore-not-found) || return
   [ -z "$left" ]
 }
 
@@ -153,6 +160,7 @@ install() {
   POOL=$(told "$FULLNAME-pool" get deployments --selector "$OURS" \
     --output 'jsonpath={.items[0].metadata.name}')
   PORT=$(told 80 get service "$POOL" --output 'jsonpath={.spec.ports[0].port}')
+  within 60 'The Service' is_available
 }
 
 ask() { asker ask; }

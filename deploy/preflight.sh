@@ -89,7 +89,7 @@ check_version() {
   fi
 }
 
-profile_of() { # PRODUCT: print the profile that is tuned for it, if one is.
+profile_of() { # RESOURCE-AND-PRODUCT: print the profile that is tuned for it, if one is.
   case $(printf '%s' "$1" | tr '[:upper:]' '[:lower:]') in
     *mig* | *shared* | *gh200* | *gb[23]00*) ;;
     *b200*) echo b200 ;;
@@ -127,9 +127,12 @@ check_gpus() {
     $1 == "node" { label[$2] = $3 == "" ? "-" : $3 }
     $1 == "has" && $3 ~ /^(nvidia|amd)\.com\/(gpu|mig-)/ && $4 > 0 { all[$2 " " $3] += $4 }
     $1 == "used" { used[$2 " " $3] += $4 }
+    # Kubernetes itself keeps pods off: the node is not ready, cannot be reached or is too full.
+    $1 == "taint" && $3 ~ /^node\.(cloudprovider\.)?kubernetes\.io\/.*:No/ { away[$2] = 1 }
     END {
       for (pair in all) {
         split(pair, part, " ")
+        if (part[1] in away) continue
         kind = part[2] " " label[part[1]]
         total[kind] += all[pair]
         free[kind] += all[pair] - used[pair]
@@ -149,7 +152,7 @@ choose_gpu() { # GROUPS USED: say every kind of GPU, and set the values for the 
   local free total resource label product profile chosen='' several=''
   [ "$(printf '%s\n' "$1" | wc -l)" -lt 2 ] || several=true
   while read -r free total resource label; do
-    product=${label#*=} profile=$(profile_of "$label")
+    product=${label#*=} profile=$(profile_of "$resource $label")
     [ "$label" != - ] || product='product unknown, no label names it'
     local finding="$free of $total $resource free: $product"
     [ -n "$2" ] || finding="$total $resource, in use unknown: $product"

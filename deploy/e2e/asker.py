@@ -24,7 +24,7 @@ ANSWER_SECONDS = 900
 LONGEST_PAUSE_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
 # Long enough to be running when a pod ends; the models here would stop on their own before.
-STREAM = {"max_tokens": 1500, "min_tokens": 1500, "stream": True}
+STREAM = {"max_tokens": 3000, "min_tokens": 3000, "stream": True}
 LONG_QUESTION = "Count aloud to 90."
 REFUSALS = (429, 503)
 

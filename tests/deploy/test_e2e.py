@@ -269,6 +269,22 @@ def test_the_keys_file_is_the_gateways(tmp_path: Path) -> None:
     assert (kept.name, kept.digest) == ("e2e", hashlib.sha256(key.encode()).digest())
 
 
+def test_a_cluster_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:
+    """An error of kubectl is no sign that pods are gone, changed or restarted."""
+    script = tmp_path / "deploy" / "e2e.sh"
+    script.parent.mkdir()
+    questions = "is_gone", "has_restarted pod/a 0", "pods", "POOL=a PORT=80 is_available"
+    asked = "".join(f"if {question}; then echo yes; fi\n" for question in questions)
+    script.write_text(SCRIPT.read_text().removesuffix("main\n") + asked)
+    known = environment(tmp_path, NOWHERE) | {"IMAGE": IMAGE, "LOGS": str(tmp_path)}
+    known["TMPDIR"] = str(tmp_path)
+    done = subprocess.run(
+        ["/bin/bash", str(script)], env=known, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert "127.0.0.1:9" in done.stderr
+
+
 def test_the_image_is_asked_for(tmp_path: Path) -> None:
     """Without an image there is one sentence, and no cluster is asked."""
     done = start(tmp_path, NOWHERE, "4", IMAGE="")

@@ -250,6 +250,30 @@ def test_missing_rights_are_said_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert page.text.count("(403): kubectl get secret") == 2
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+    ],
+)
+def test_a_node_that_takes_no_pods_offers_nothing(tmp_path: Path, key: str) -> None:
+    """Kubernetes' own taints tell of it; GPUs that nobody can reach are not free."""
+    away = node("gpu-1", H100, taints=[{"key": key, "effect": "NoSchedule"}])
+    page = preflight(fitting(away), tmp_path)
+    assert "8 of 8 nvidia.com/gpu free" in page.line("set GPUs")
+    assert page.line("ok GPU taints")
+
+
+def test_a_slice_is_no_whole_gpu(tmp_path: Path) -> None:
+    """Where only the resource tells of slices, the product's own profile would not fit them."""
+    slices = node("m", H100, 56, "nvidia.com/mig-1g.10gb")
+    page = preflight(without(fitting(slices), "Secret"), tmp_path)
+    assert "56 of 56 nvidia.com/mig-1g.10gb" in page.line("note GPUs")
+    assert "8 of 8 nvidia.com/gpu free" in page.line("set GPUs")
+
+
 def test_pods_that_may_not_be_read(tmp_path: Path) -> None:
     """What is in use is unknown then; a slice of a GPU has no profile."""
     slices = node("m", f"{H100}-MIG-3g.40gb", 16, "nvidia.com/mig-3g.40gb")

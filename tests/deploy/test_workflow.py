@@ -101,6 +101,15 @@ def test_the_engine_is_the_charts() -> None:
     assert workflow["env"]["ENGINE_IMAGE"] == f"vllm/vllm-openai-cpu:{tag}"
 
 
+def test_only_images_built_here_are_loaded() -> None:
+    """`kind load` refuses an image for several platforms as Docker keeps it; the node pulls it."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/e2e.yaml").read_text())
+    script = next(s["run"] for s in steps(workflow) if "kind load" in s.get("run", ""))
+    loaded = re.findall(r'"(\$[\w-]+)"', script[: script.index("kind load")])
+    assert loaded == ["$IMAGE", "$IMAGE-tiny"]
+    assert 'crictl pull "$ENGINE_IMAGE"' in script
+
+
 def test_targets_are_the_dockerfiles() -> None:
     """What is built is a stage of the Dockerfile, named as the chart expects it."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/e2e.yaml").read_text())
