@@ -28,6 +28,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "set-up.json"
 # Exists while packages are installed: found at the start, it tells of a set-up that was killed.
+# An environment apart begins anew by itself, and costs the others nothing.
 UNFINISHED = VENV / "set-up.unfinished"
 # Files whose pins are not the engine's: in environments named as they are, inside the one around.
 APART = ("prove.txt", "chart.txt")
@@ -114,9 +115,10 @@ def set_up(mode: str) -> int:
             "(python3-venv on Debian), or set PYTHON to another Python."
         )
     for name in missing:
-        UNFINISHED.touch()
+        if name not in APART:
+            UNFINISHED.touch()
         done = all(run(command) for command in install_commands(name))
-        UNFINISHED.unlink()
+        UNFINISHED.unlink(missing_ok=True)
         if not done:
             return refuse(f"{name} could not be installed, for the reason above: try again then.")
         write_stamp({"files": {**read_stamp()["files"], name: digest(REQUIREMENTS / name)}})

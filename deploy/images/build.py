@@ -62,6 +62,8 @@ class Build:
     def _start(self, target: str) -> list[str]:
         said = {"VERSION": self.version, "REVISION": self.revision, "SOURCE": self.source}
         arguments = [word for name in said for word in ("--build-arg", f"{name}={said[name]}")]
+        # Without a value it is this environment's own, or none.
+        arguments += ["--build-arg", "PIP_INDEX_URL"]
         dockerfile = str(ROOT / "deploy" / "images" / "Dockerfile")
         return ["docker", "buildx", "build", "--file", dockerfile, "--target", target, *arguments]
 

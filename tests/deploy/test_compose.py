@@ -154,6 +154,12 @@ def test_our_services_have_no_rights() -> None:
         assert ("ports" in service) is name.startswith("gateway")
 
 
+def test_the_engine_may_load_what_it_compiles() -> None:
+    """Docker mounts a tmpfs noexec unless it is told otherwise: no library could be loaded."""
+    for name in ("engine", "engine-tiny"):
+        assert [line.partition(":")[2] for line in SERVICES[name]["tmpfs"]] == ["exec"]
+
+
 def test_ports_are_open_to_this_machine_alone() -> None:
     """All but the API's, which BIND opens."""
     ports = [line for service in SERVICES.values() for line in service.get("ports", [])]

@@ -166,6 +166,7 @@ def test_images_for_a_registry_are_built_for_both_platforms_and_pushed(
     assert len(builds) == 3
     assert all("--platform linux/amd64,linux/arm64 --push" in line for line in builds)
     assert all(f"--build-arg VERSION={version} " in line for line in asked if "--target" in line)
+    assert all("--build-arg PIP_INDEX_URL " in line for line in asked if "--target" in line)
     assert "--target sbom" in asked[-1] and "type=local" in asked[-1]
 
 

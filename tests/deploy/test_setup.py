@@ -159,6 +159,25 @@ def test_a_broken_environment_is_built_anew(done: Clone, tmp_path: Path, damage:
         kept.rename(done.root / ".venv")
 
 
+def test_a_kill_in_an_environment_apart_costs_that_one_alone(done: Clone) -> None:
+    """The engine's packages are whole: only the chart's environment is made again."""
+    program = done.root / "deploy" / "chart_programs.py"
+    content = program.read_text()
+    pins = done.root / "deploy" / "requirements" / "chart.txt"
+    pins.write_text(f"{pins.read_text()}# another content\n")
+    try:
+        program.write_text("import os\nos.kill(os.getppid(), 9)\n")
+        assert done.setup("dev").returncode == -9
+    finally:
+        program.write_text(content)
+    made = [line for line in done.setup("dev", "--dry-run").stdout.splitlines() if "venv" in line]
+    assert [line.split()[-1] for line in made if "--clear" in line] == [
+        str(done.root / ".venv" / "chart")
+    ]
+    assert done.setup("dev").returncode == 0
+    assert (done.root / ".venv" / "chart" / "bin" / "helm4").exists()
+
+
 def test_an_environment_somebody_made_is_completed(done: Clone, tmp_path: Path) -> None:
     """An environment without a stamp is not thrown away: pip finds what it lacks."""
     stamp = done.root / ".venv" / "set-up.json"
