@@ -31,6 +31,7 @@ Entry = Annotated[str, text(r"[-._a-zA-Z0-9]+", 253)]
 KEY = rf"({NAME}/)?{WORD}"
 Key = Annotated[str, text(KEY, 317)]
 KeyOrNone = Annotated[str, text(KEY, 317, empty=True)]
+Annotations = dict[Key, str]
 Labels = dict[Key, Annotated[str, text(WORD, 63, empty=True)]]
 URL = r"https?://[-A-Za-z0-9._:@\[\]]+(/[!-~]*)?"
 Url = Annotated[str, text(URL, 2048)]

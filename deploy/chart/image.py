@@ -6,7 +6,10 @@ from deploy.chart.group import Group, text
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Digest = Annotated[str, text("sha256:[0-9a-f]{64}", 71, empty=True)]
-REPOSITORY = r"[a-z0-9]([-a-zA-Z0-9._:/]*[a-zA-Z0-9])?"
+# A registry with its port, then folders: neither https:// nor a tag belongs to it.
+REPOSITORY = (
+    r"[a-z0-9]([-a-zA-Z0-9._]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]([-a-z0-9._]*[a-z0-9])?)*"
+)
 
 
 class Image(Group):
@@ -19,7 +22,7 @@ class Image(Group):
 
 
 class OwnImage(Image):
-    """The gateway's image; its variants have the same tag with a suffix, and digests of their own."""
+    """The gateway's image; its variants have its tag with a suffix, and digests of their own."""
 
     tiny_digest: Digest
     loadtest_digest: Digest

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, create_model
 from pydantic.fields import FieldInfo
 
 from deploy.chart.containers import Engine, Gateway
-from deploy.chart.group import Group, Port
+from deploy.chart.group import Annotations, Group, Port
 from deploy.chart.scheduling import DisruptionBudget, Rollout, Scaling, Scheduling
 from deploy.chart.settings import Settings
 from deploy.chart.traffic import InferencePool, Ingress, Route
@@ -25,6 +25,7 @@ class Pool(Group):
     weights: Weights
     cache: Cache
     rollout: Rollout
+    pod_annotations: Annotations
     service_port: Port
     pod_disruption_budget: DisruptionBudget
     scheduling: Scheduling

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from deploy.chart.group import Group, Host, HostOrNone, Key, NameOrNone, Open
+from deploy.chart.group import Annotations, Group, Host, HostOrNone, NameOrNone, Open
 
 
 class Route(Group):
@@ -11,6 +11,7 @@ class Route(Group):
     enabled: bool
     parent_refs: list[Open]
     hostnames: list[Host]
+    timeouts: bool
 
 
 class InferencePool(Group):
@@ -27,4 +28,4 @@ class Ingress(Group):
     class_name: NameOrNone
     host: HostOrNone
     tls_secret: NameOrNone
-    annotations: dict[Key, str]
+    annotations: Annotations

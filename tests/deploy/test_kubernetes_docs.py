@@ -1,4 +1,4 @@
-"""kubernetes.md and upgrading-vllm.md stay true: templates, values, commands and names exist."""
+"""What the pages say of Kubernetes stays true: templates, values, commands and names exist."""
 
 import re
 import shlex
@@ -17,6 +17,7 @@ PAGES = {
     name: (ROOT / "deploy" / name).read_text() for name in ("kubernetes.md", "upgrading-vllm.md")
 }
 TEXT = "".join(PAGES.values())
+TABLES = (ROOT / "deploy/README.md").read_text().partition("## On Kubernetes: what runs")[2]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 TEMPLATES = CHART / "templates"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -53,21 +54,27 @@ def template(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
-    """The objects of every install and upgrade in the pages."""
+def releases(tmp_path_factory: pytest.TempPathFactory) -> list[Rendered]:
+    """The objects of each install and upgrade in the pages."""
     folder = tmp_path_factory.mktemp("values")
-    objects = []
+    found = []
     for words in HELM:
         if words[1] in ("install", "upgrade"):
             done = template(words, folder)
             assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
-            objects += parse(done.stdout)
-    return Rendered(objects)
+            found.append(Rendered(parse(done.stdout)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def everything(releases: list[Rendered]) -> Rendered:
+    """The objects of all of them."""
+    return Rendered([each for one in releases for each in one.objects])
 
 
 def test_every_template_is_in_the_table_and_is_there() -> None:
     """Who looks for how something is done finds its file, and no file is left out."""
-    table = PAGES["kubernetes.md"].partition("## What runs, by template")[2].partition("\n## ")[0]
+    table = TABLES.partition("\n## ")[0]
     named = set(re.findall(r"`([\w/]+\.(?:yaml|tpl|txt))`", table))
     assert named == {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.*")}
     assert "`values.schema.json`" in table
@@ -90,6 +97,25 @@ def test_every_install_and_upgrade_is_accepted(everything: Rendered) -> None:
     now = f"vllm/vllm-openai:{VALUES['pool']['engine']['image']['tag']}"
     assert ("qwen3-vl-next", now) in images
     assert ("qwen3-vl-thinking", "vllm/vllm-openai:v0.31.0") in images
+
+
+def test_no_upgrade_of_the_pages_changes_what_kubernetes_keeps(releases: list[Rendered]) -> None:
+    """Claims, selectors and Jobs of one name cannot change, and nobody is told to."""
+    kept: dict[str, set[str]] = {}
+    for thing in (each for one in releases for each in one.objects):
+        spec = thing.get("spec", {})
+        fixed = {
+            "PersistentVolumeClaim": spec,
+            "Deployment": spec.get("selector"),
+            "Job": spec.get("template"),
+        }.get(thing["kind"])
+        if fixed:
+            name = f"{thing['kind']}/{thing['metadata']['name']}"
+            kept.setdefault(name, set()).add(yaml.safe_dump(fixed))
+    assert {"PersistentVolumeClaim/qwen3-vl-thinking-weights", "Deployment/qwen3-vl-next"} <= {
+        *kept
+    }
+    assert {name for name, forms in kept.items() if len(forms) > 1} == set()
 
 
 def test_helm_is_asked_for_what_it_has() -> None:
@@ -116,6 +142,8 @@ def test_every_object_that_kubectl_is_asked_for_exists(everything: Rendered) -> 
         secrets = words[6:7] if words[3:6] == ["create", "secret", "generic"] else []
         secrets += words[5:] if words[3:5] == ["delete", "secret"] else []
         assert all(f"secretName: {name}\n" in whole for name in secrets), words
+        if words[3:5] == ["delete", "pod"]:
+            assert ("pod", words[5]) in known
 
 
 def test_every_container_and_label_that_kubectl_is_asked_for_exists(everything: Rendered) -> None:
@@ -169,7 +197,7 @@ def test_every_value_that_is_named_exists() -> None:
     """Whoever sets what a page names is not refused."""
     decisions = "".join(path.read_text() for path in (ROOT / "deploy/decisions").glob("*.md"))
     first = "|".join(VALUES)
-    named = set(re.findall(rf"`((?:{first})\.[\w.]+?)`", TEXT + decisions))
+    named = set(re.findall(rf"`((?:{first})\.[\w.]+?)`", TEXT + TABLES + decisions))
     named = {path for path in named if not re.search(r"\.(yaml|url|md)$", path)}
     assert len(named) > 8
     assert {path for path in named if not resolves(path) and path not in OPTIONS} == set()
@@ -177,7 +205,7 @@ def test_every_value_that_is_named_exists() -> None:
 
 def test_every_link_leads_to_a_file() -> None:
     """And every heading that is linked to is there."""
-    for page, text in PAGES.items():
+    for page, text in (PAGES | {"README.md": TABLES}).items():
         for target in re.findall(r"\]\(([^)]+)\)", text):
             path, _, heading = target.partition("#")
             file = (ROOT / "deploy" / (path or page)).resolve()
@@ -192,7 +220,7 @@ def test_every_make_target_and_program_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert {words[1] for words in COMMANDS if words[0] == "make"} <= targets
     assert all((ROOT / words[0]).exists() for words in COMMANDS if "/" in words[0][:7])
-    for path in re.findall(r"`((?:deploy|helm|serving)/[\w./-]+)`", TEXT):
+    for path in re.findall(r"`((?:deploy|helm|serving)/[\w./-]+)`", TEXT + TABLES):
         assert (ROOT / path).exists(), path
 
 

@@ -58,6 +58,10 @@ ROUTED = {
 CASES: Final = [
     # The release.
     Contradiction("pools has no entry", {"pools": {"thinking": None}}, {"pools": {"a": {}}}),
+    *(
+        Contradiction(f"pools has {name}", {"pools": {name: {}}}, {"pools": {name: DELETED}})
+        for name in ("weights", "verify", "loadtest", "thinking-engine", "thinking-admin", "a-epp")
+    ),
     Contradiction("image.tag is latest", {"image": {"tag": "latest"}}, {"image": {"tag": "1.0"}}),
     Contradiction(
         "commonLabels has app.kubernetes.io/part-of",
@@ -258,6 +262,16 @@ CASES: Final = [
         "offline is true and weights.source is ephemeral",
         {"offline": True, "pool": {"weights": {"source": "ephemeral"}}},
         {"offline": False},
+    ),
+    Contradiction(
+        "weights.downloadJob is true and weights.source is ephemeral",
+        {"pool": {"weights": {"source": "ephemeral", "downloadJob": True}}},
+        {"pool": {"weights": {"source": "claim"}}},
+    ),
+    Contradiction(
+        "offline is true and weights.downloadJob is true",
+        {"offline": True, "pool": {"weights": {"downloadJob": True, "claim": {"existing": "w"}}}},
+        {"pool": {"weights": {"downloadJob": False}}},
     ),
     Contradiction(
         "offline is true and weights.claim.existing is empty",

@@ -89,3 +89,10 @@ def test_own_sizes_win_and_cpu_has_no_limit() -> None:
     assert containers["engine"]["resources"]["requests"]["cpu"] == "12"
     assert containers["gateway"]["resources"]["limits"]["memory"] == "5Gi"
     assert not any("cpu" in each["resources"]["limits"] for each in containers.values())
+
+
+def test_notes_tell_what_a_pod_takes() -> None:
+    """GPUs by their resource's name, and none where the engine runs on a CPU."""
+    assert "on h100, 1 nvidia.com/gpu a pod" in notes()
+    cpu = {"pool": {"settings": {"engine": {"profile": "cpu"}}, "engine": {"gpuResource": ""}}}
+    assert " on cpu\n" in notes(cpu)

@@ -32,6 +32,7 @@ NEIGHBOUR = Pod({"app": "shop"})
 SCRAPER = Pod({"app": "prometheus"}, "monitoring")
 PICKER = Pod({"llm-d-router-standalone": "demo-qwen3-vl-thinking-epp"})
 DNS = Pod({"k8s-app": "kube-dns"}, "kube-system")
+NODE_DNS = Pod({"k8s-app": "node-local-dns"}, "kube-system")
 DATABASE = Pod({"app": "postgres"}, "databases")
 COLLECTOR = Pod({"app": "otel"}, "telemetry")
 PROXY = Pod({"app": "squid"}, "edge")
@@ -128,6 +129,9 @@ def test_who_reaches_a_pool_of_named_clients(peer: Peer, port: int, passes: bool
         (PUBLIC, 443, True),
         ("2001:4860:4860::8888", 443, True),
         (DNS, 53, True),
+        (NODE_DNS, 53, True),
+        ("169.254.20.10", 53, True),
+        ("169.254.169.254", 53, False),
         (PUBLIC, 80, False),
         (PUBLIC, 53, False),
         ("169.254.169.254", 443, False),
@@ -215,7 +219,7 @@ def test_lists_without_peers_let_nobody_through() -> None:
     found = policies("nobody")
     for peer in (STRANGER, SCRAPER, NEIGHBOUR, PUBLIC):
         assert not may_receive(found, pool_pod(), peer, 9000)
-    for peer in (DNS, DATABASE, COLLECTOR, PROXY, PUBLIC):
+    for peer in (DNS, NODE_DNS, "169.254.20.10", DATABASE, COLLECTOR, PROXY, PUBLIC):
         assert not any(may_send(found, pool_pod(), peer, n) for n in (53, 443, 3128, 4318, 5432))
     assert not may_send(found, job_pod("verify"), DNS, 53, "UDP")
 

@@ -72,6 +72,27 @@ def test_labels_say_whose_an_object_is(case: str) -> None:
         assert wrong == {}, called(thing)
 
 
+def test_every_object_and_pod_has_the_users_labels() -> None:
+    """A policy that asks for a cost centre finds it on pods, and those of jobs are pods, too."""
+    objects = release("everything").objects
+    assert {
+        called(each) for each in objects if each["metadata"]["labels"].get("team") != "vision"
+    } == set()
+    pods = [each["spec"]["template"] for each in objects if "template" in each.get("spec", {})]
+    assert len(pods) >= 5
+    assert {each["metadata"]["labels"].get("team") for each in pods} == {"vision"}
+
+
+def test_a_pool_s_annotations_are_its_pods() -> None:
+    """What others read of a pod is handed on; what the chart needs of it stays the chart's."""
+    own = {"karpenter.sh/do-not-disrupt": "true", "checksum/settings": "mine"}
+    [one] = render({"pool": {"podAnnotations": own}}).all("Deployment")
+    annotations = one["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
+    assert annotations["kubectl.kubernetes.io/default-container"] == "engine"
+    assert len(annotations["checksum/settings"]) == 64
+
+
 @every_release
 def test_every_port_says_name_and_protocol(case: str) -> None:
     """Server-side apply refuses a port without protocol, and kubelet a name of 16 characters."""

@@ -1,5 +1,6 @@
 """What the planner writes for the chart: keys that it has, and numbers as planned."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from serving.plan_command import plan
+from serving.planner.values import POOL_NAME
 from serving.settings import OPTIONS
 from tests.helm.rendering import CHART, ROOT, render
 from tests.serving.used import ready
@@ -62,6 +64,13 @@ def test_the_planner_writes_keys_that_the_chart_has(planned: Any, shape: dict[st
     known = set(leaves(yaml.safe_load((CHART / "values.yaml").read_text())["pool"]))
     settings = {f".settings.{name}" for name in OPTIONS}
     assert set(leaves(pool)) <= known | settings
+
+
+def test_a_pool_has_a_name_that_the_chart_takes() -> None:
+    """What --pool lets through `helm` lets through, too."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    names = schema["properties"]["pools"]["propertyNames"]
+    assert names["pattern"] == f"^{POOL_NAME.pattern}$"
 
 
 @pytest.mark.parametrize("helm", ["3", "4"])

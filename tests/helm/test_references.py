@@ -107,6 +107,15 @@ def test_every_port_that_is_asked_is_offered(case: str) -> None:
     assert [(name, port) for name, port, pod in asked if port not in pod.ports] == []
 
 
+@every_release
+def test_services_lead_to_ports_by_number(case: str) -> None:
+    """Kubernetes before 1.32, and some meshes, find no name of a native sidecar's port."""
+    services = release(case).all("Service")
+    assert services
+    ports = [port["targetPort"] for each in services for port in each["spec"]["ports"]]
+    assert all(isinstance(port, int) for port in ports), ports
+
+
 def probed(pod: Workload) -> Iterator[Any]:
     """Return the ports that a pod's probes ask."""
     for container in pod.containers:

@@ -137,7 +137,7 @@ def test_pool_that_nobody_scrapes_keeps_its_pods(default: Json, tmp_path: Path) 
     assert desired(default, answers, current=5) == 5
     assert desired(default, answers, current=1) == 2
     assert default["spec"]["fallback"] == {
-        "failureThreshold": 3, "replicas": 2, "behavior": "currentReplicasIfHigher",
+        "failureThreshold": 20, "replicas": 2, "behavior": "currentReplicasIfHigher",
     }  # fmt: skip
     assert {each["metadata"]["ignoreNullValues"] for each in triggers(default)} == {"false"}
 

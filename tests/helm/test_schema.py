@@ -142,6 +142,8 @@ def test_a_pool_takes_what_pool_takes_and_needs_none_of_it() -> None:
         ({"pools": {"a-name-of-21-letters-": {}}}, ["a-name-of-21-letters-"]),
         ({"pool": {"startupBudgetSeconds": 59}}, ["startupBudgetSeconds", "60"]),
         ({"image": {"digest": "sha256:abc"}}, ["digest", "{64}"]),
+        ({"image": {"repository": "team/serving:1.0"}}, ["image", "repository"]),
+        ({"imageRegistry": "https://mirror.example.org"}, ["imageRegistry"]),
         ({"security": {"runAsUser": 0}}, ["runAsUser", "1"]),
         ({"pool": {"scheduling": {"nodeSelector": {"a b": "c"}}}}, ["a b"]),
         ({"pool": {"engine": {"extraEnv": [{"value": "x"}]}}}, ["extraEnv", "name"]),

@@ -40,7 +40,8 @@ def pool(**changes: Any) -> Rendered:
 def longest_request(**gateway: float) -> int:
     """Return how long a request may last that nothing has gone wrong with, and 15 seconds."""
     options = Settings().gateway.model_copy(update=gateway)
-    parts = options.max_queue_seconds + options.media_timeout_seconds + options.drain_seconds
+    answer = max(math.ceil(options.drain_seconds), math.ceil(options.max_output_tokens / 20))
+    parts = options.max_queue_seconds + options.media_timeout_seconds + answer
     return math.ceil(options.max_request_seconds or parts) + 15
 
 
@@ -48,6 +49,7 @@ GATEWAYS: list[dict[str, float]] = [
     {},
     {"drain_seconds": 2047.5, "max_queue_seconds": 12.25},
     {"media_timeout_seconds": 60},
+    {"max_output_tokens": 81_920, "drain_seconds": 300},
     {"max_request_seconds": 90.5},
 ]
 
@@ -60,9 +62,15 @@ def test_route_waits_for_the_longest_thought(gateway: dict[str, float]) -> None:
     assert rule["timeouts"] == {"request": seconds, "backendRequest": seconds}
 
 
+def test_route_without_timeouts_is_one_that_every_gateway_takes() -> None:
+    """GKE's refuses a route that has them."""
+    [rule] = pool(route=ROUTE | {"timeouts": False}).one("HTTPRoute")["spec"]["rules"]
+    assert set(rule) == {"matches", "backendRefs"}
+
+
 def test_longest_request_of_the_defaults() -> None:
-    """30 s in the queue, 10 s for a picture, an answer of 820 s, and 15 s."""
-    assert longest_request() == 875
+    """30 s in the queue, 10 s for a picture, 32,768 tokens of 50 ms, and 15 s."""
+    assert longest_request() == 30 + 10 + 1639 + 15
 
 
 def test_route_leads_to_the_service() -> None:

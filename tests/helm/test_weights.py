@@ -18,7 +18,6 @@ TINY = {"settings": {"engine": {"model": "tiny"}}}
 HOME = "/tmp"  # noqa: S108 — a volume of the pod's own
 # A day's change of values that has nothing to do with what is compiled or downloaded.
 UNRELATED = {
-    "commonLabels": {"team": "vision"},
     "pool": {
         "servicePort": 8080,
         "startupBudgetSeconds": 900,
@@ -122,9 +121,11 @@ def test_an_ephemeral_download_reserves_its_disk() -> None:
     """What is downloaded counts as the pod's disk, which its containers must have reserved."""
     rendered = render(source("ephemeral", ephemeralSize="30Gi"))
     assert volumes(rendered)["weights"]["emptyDir"] == {"sizeLimit": "30Gi"}
-    resources = containers_of(pod_of(rendered))["weights"]["resources"]
+    containers = containers_of(pod_of(rendered))
     for kind in ("requests", "limits"):
-        assert resources[kind]["ephemeral-storage"] == "30Gi"
+        assert containers["weights"]["resources"][kind]["ephemeral-storage"] == "30Gi"
+        # Of init and main containers the larger counts, not both, and the weights stay: 30 + 8 GiB.
+        assert containers["engine"]["resources"][kind]["ephemeral-storage"] == f"{38 * 1024}Mi"
     assert rendered.all("Job") == []
 
 
@@ -175,8 +176,7 @@ def test_a_download_has_token_mirror_proxy_and_revision() -> None:
 
 def test_offline_nothing_is_fetched() -> None:
     """No Job is made, and the pod only checks what is in the claim."""
-    weights = {"downloadJob": True, "claim": {"existing": "models"}}
-    rendered = render({"offline": True, "pool": {"weights": weights}})
+    rendered = render({"offline": True, "pool": {"weights": {"claim": {"existing": "models"}}}})
     assert rendered.all("Job") == []
     init = containers_of(pod_of(rendered))["weights"]
     assert init["command"][-1] == "check"
@@ -215,6 +215,7 @@ def test_there_is_no_job_where_there_is_nothing_for_it_to_do() -> None:
         pytest.param({"image": {"tag": "2"}}, id="image"),
         pytest.param({"huggingFace": {"endpoint": "https://hf.example"}}, id="mirror"),
         pytest.param({"security": {"runAsUser": 1234}}, id="user"),
+        pytest.param({"commonLabels": {"team": "vision"}}, id="labels"),
     ],
 )
 def test_a_job_that_does_something_else_has_another_name(values: Json) -> None:

@@ -163,10 +163,10 @@ def test_a_pod_starts_serves_drains_and_ends(pod: Pod) -> None:
     assert pod.probe("engine", "livenessProbe") == 200
 
     lines: list[str] = []
-    stream = threading.Thread(target=lambda: lines.extend(_stream(pod)))
+    stream = threading.Thread(target=_stream, args=(pod, lines))
     stream.start()
-    pod.wait_for("a running answer", lambda: bool(pod.client.get("/v1/models").json()), 60)
-    time.sleep(0.5)
+    pod.wait_for("a running answer", lambda: bool(lines), 60)
+    assert lines[-1] != "data: [DONE]"
     hook = pod.containers["engine"]["lifecycle"]["preStop"]["exec"]["command"]
     drained = pod.run("engine", hook)
     stream.join(END_SECONDS)
@@ -179,8 +179,8 @@ def test_a_pod_starts_serves_drains_and_ends(pod: Pod) -> None:
     assert pod.end("gateway") == 0
 
 
-def _stream(pod: Pod) -> list[str]:
+def _stream(pod: Pod, lines: list[str]) -> None:
     body = {"model": "tiny", "messages": [COUNT], "stream": True}
     with pod.client.stream("POST", "/v1/chat/completions", json=body) as answer:
         assert answer.status_code == 200
-        return [line for line in answer.iter_lines() if line]
+        lines.extend(line for line in answer.iter_lines() if line)

@@ -3,6 +3,11 @@
 {{- define "qwen3-vl.engineContainer" -}}
 {{- $memory := default (printf "%sMi" (include "qwen3-vl.engineMemoryMiB" .)) .pool.engine.resources.memory -}}
 {{- $resources := .pool.engine.resources -}}
+{{- $disk := $resources.ephemeralStorage -}}
+{{- if eq .pool.weights.source "ephemeral" -}}
+{{- /* What an init container has reserved is not added to it, and the weights stay. */ -}}
+{{- $disk = printf "%dMi" (add (include "qwen3-vl.sizeMiB" $disk) (include "qwen3-vl.sizeMiB" .pool.weights.ephemeralSize)) -}}
+{{- end -}}
 name: engine
 image: {{ include "qwen3-vl.image" (dict "root" .root "image" .pool.engine.image) | quote }}
 imagePullPolicy: {{ .pool.engine.image.pullPolicy }}
@@ -42,10 +47,10 @@ resources:
   requests:
     cpu: {{ $resources.cpu | quote }}
     memory: {{ $memory }}
-    ephemeral-storage: {{ $resources.ephemeralStorage }}
+    ephemeral-storage: {{ $disk }}
   limits:
     memory: {{ $memory }}
-    ephemeral-storage: {{ $resources.ephemeralStorage }}
+    ephemeral-storage: {{ $disk }}
     {{- with .pool.engine.gpuResource }}
     {{ . | quote }}: {{ int64 $.pool.settings.engine.tensor_parallel_size }}
     {{- end }}

@@ -1,11 +1,13 @@
 {{/* What the ways into a pool share. All take a pool's context. */}}
 
-{{/* Seconds that a request may take before somebody in front of the gateway cuts it off, always
-     later than the gateway itself: its own deadline, or else the wait for the engine, the pictures
-     that it names by URL and the longest answer; and 15 in reserve. */}}
+{{/* Seconds that a request may take before somebody in front of the gateway cuts it off: its own
+     deadline, or else the wait for the engine, the pictures that it names by URL and the longest
+     answer at 50 ms a token, twice what a drain reckons with; and 15 in reserve. A silent stream
+     ends long before, by gateway.idle_timeout_seconds. */}}
 {{- define "qwen3-vl.requestSeconds" -}}
 {{- $gateway := (include "qwen3-vl.settingsWithDefaults" . | fromJson).gateway -}}
-{{- $longest := addf $gateway.max_queue_seconds $gateway.media_timeout_seconds $gateway.drain_seconds -}}
+{{- $answer := max (ceil $gateway.drain_seconds) (mulf 0.05 $gateway.max_output_tokens | ceil) -}}
+{{- $longest := addf $gateway.max_queue_seconds $gateway.media_timeout_seconds $answer -}}
 {{- add (default $longest $gateway.max_request_seconds | ceil) 15 -}}
 {{- end -}}
 

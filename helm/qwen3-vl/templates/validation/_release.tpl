@@ -4,6 +4,11 @@
 {{- if not $values.pools }}
 pools has no entry: nothing would be served. Write one, such as pools.thinking: {}.
 {{- end }}
+{{- range $name, $_ := $values.pools }}
+{{- if regexMatch "^(weights|verify|loadtest)$|-(engine|admin|epp)$" $name }}
+pools has {{ $name }}, and weights, verify, loadtest and what ends in -engine, -admin or -epp are names of other parts. Take another name.
+{{- end }}
+{{- end }}
 {{- if eq $values.image.tag "latest" }}
 image.tag is latest: a restart might change the version. Write a version, or set image.digest.
 {{- end }}

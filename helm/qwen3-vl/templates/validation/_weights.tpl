@@ -28,6 +28,12 @@ weights.source is image and this cluster is Kubernetes {{ .root.Capabilities.Kub
 {{- if and $values.offline (eq $weights.source "ephemeral") }}
 offline is true and weights.source is ephemeral: each pod would download. Take claim with weights.claim.existing, or image.
 {{- end }}
+{{- if and $weights.downloadJob (ne $weights.source "claim") }}
+weights.downloadJob is true and weights.source is {{ $weights.source }}: there is no claim to fill. Set weights.downloadJob to false, or weights.source to claim.
+{{- end }}
+{{- if and $weights.downloadJob $values.offline }}
+offline is true and weights.downloadJob is true: nothing is downloaded. Set one of them to false.
+{{- end }}
 {{- if and $values.offline (eq $weights.source "claim") (not $weights.claim.existing) }}
 offline is true and weights.claim.existing is empty: nothing would fill a new claim. Name a claim that holds the weights, or take weights.source image.
 {{- end }}
