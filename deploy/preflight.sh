@@ -282,6 +282,15 @@ check_namespace() {
   esac
 }
 
+check_quotas() {
+  ask quotas get resourcequotas,limitranges --namespace "$NAMESPACE" -o name || return
+  if [ -z "$ANSWER" ]; then
+    say ok quotas "$NAMESPACE has none"
+  else
+    say note quotas "$(listed none): beyond a quota no pod is made, and a default CPU limit throttles the engine"
+  fi
+}
+
 check_network() {
   say '?' NetworkPolicy 'whether the network plugin enforces it cannot be asked (Calico and Cilium do)'
   ask 'name servers' get pods --namespace kube-system --selector k8s-app=kube-dns -o name || return
@@ -361,11 +370,13 @@ fi
 check_storage
 check_kinds
 check_namespace
+check_quotas
 check_network
 check_priority
 check_egress
 check_secrets
 check_releases
+say note image 'qwen3-vl-serving from the default registry: add --set image.repository= as make images prints it'
 printf '\nhelm %s %s helm/qwen3-vl -n %s' "$VERB" "$RELEASE" "$NAMESPACE"
 for word in ${VALUES[@]+"${VALUES[@]}"}; do
   case $word in --*) printf ' \\\n  %s' "$word" ;; *) printf ' %s' "$(quoted "$word")" ;; esac

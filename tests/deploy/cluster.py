@@ -54,6 +54,8 @@ BUILT_IN = (
     Kind("", "v1", "namespaces", "Namespace", namespaced=False),
     Kind("", "v1", "pods", "Pod"),
     Kind("", "v1", "secrets", "Secret"),
+    Kind("", "v1", "resourcequotas", "ResourceQuota"),
+    Kind("", "v1", "limitranges", "LimitRange"),
     Kind("apps", "v1", "deployments", "Deployment"),
     Kind("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False),
     Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False),

@@ -91,6 +91,9 @@ def rich() -> Cluster:
         thing("PriorityClass", "serving", value=1000),
         thing("PriorityClass", "system-node-critical", value=2000),
         thing("Deployment", "d", "models", labels=labels),
+        thing("ResourceQuota", "gpus", "models"),
+        thing("LimitRange", "cpu", "models"),
+        thing("ResourceQuota", "theirs", "team"),
         kinds=(*BUILT_IN, *OPTIONAL, constraints),
         version="v1.33.1",
     )

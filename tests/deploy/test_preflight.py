@@ -101,6 +101,7 @@ def test_a_cluster_that_fits(fit_page: Page) -> None:
     )
     assert "models enforces restricted" in page.line("ok Pod Security")
     assert "fast (ebs.csi.aws.com, ReadWriteOnce, default)" in page.line("ok StorageClasses")
+    assert page.line("ok quotas")
     assert page.line("ok name servers")
     assert page.line("? NetworkPolicy")
     assert page.line("ok releases").endswith("none yet")
@@ -150,6 +151,13 @@ def test_what_is_there_is_set(rich_page: Page) -> None:
     assert "feature gate ImageVolume" in rich_page.line("note image volumes")
     assert "serving; see" in rich_page.line("note PriorityClass")
     assert rich_page.code == 0
+
+
+def test_quotas_of_the_namespace_are_named(rich_page: Page) -> None:
+    """What keeps pods from being made, or slows them, is told; other namespaces' is not."""
+    line = rich_page.line("note quotas")
+    assert "resourcequota/gpus, limitrange/cpu" in line
+    assert "theirs" not in rich_page.text
 
 
 def test_taints_become_tolerations(rich_page: Page) -> None:

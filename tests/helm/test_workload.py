@@ -11,6 +11,7 @@ from tests.helm.rendering import CHART, render
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SHA = f"sha256:{'a' * 64}"
+IMAGE = {"repository": "models/weights", "tag": "1"}
 OTHER_SHA = f"sha256:{'b' * 64}"
 
 
@@ -244,6 +245,28 @@ def test_pods_go_where_they_are_sent() -> None:
     assert spread["whenUnsatisfiable"] == "DoNotSchedule"
     bare = pod_of(render(pool(scheduling={"spreadOver": "", "tolerations": []})))
     assert not {"topologySpreadConstraints", "tolerations", "nodeSelector"} & set(bare)
+
+
+def test_jobs_bear_the_taints_of_their_pool() -> None:
+    """Where all nodes are tainted, weights are still fetched and questions asked."""
+    taint = {"key": "pool", "operator": "Equal", "value": "llm", "effect": "NoSchedule"}
+    values = pool(scheduling={"tolerations": [taint]}, weights={"downloadJob": True})
+    rendered = render(values | {"loadtest": {"enabled": True}})
+    pods = [each["spec"]["template"]["spec"] for each in rendered.all("Job")]
+    pods += [each["spec"] for each in rendered.all("Pod")]
+    assert len(pods) == 3
+    assert all(pod["tolerations"] == [taint] for pod in pods)
+
+
+def test_kernels_are_kept_in_a_folder_of_the_pods_own_user() -> None:
+    """A folder that the kubelet makes for a subPath would be root's: an init container is first."""
+    containers = containers_of(pod_of(render()))
+    command = containers["cache"]["command"]
+    mount = mounts_of(containers["engine"])["/cache"]
+    assert command[-1] == f"/weights/{mount['subPath']}"
+    assert mounts_of(containers["cache"])["/weights"]["name"] == mount["name"]
+    for without in ({"source": "ephemeral"}, {"source": "image", "image": IMAGE}):
+        assert "cache" not in containers_of(pod_of(render(pool(weights=without))))
 
 
 def test_a_new_version_of_the_chart_alone_restarts_nothing() -> None:

@@ -95,6 +95,24 @@ true
 - {name: NUMBA_CACHE_DIR, value: {{ $cache }}/numba}
 {{- end -}}
 
+{{/* An init container that makes the folder of kept kernels: one that the kubelet makes for a
+     subPath is root's, and not every volume gives it to the pod's group. */}}
+{{- define "qwen3-vl.cacheInit" -}}
+{{- if include "qwen3-vl.cacheIsKept" . -}}
+name: cache
+image: {{ include "qwen3-vl.gatewayImage" (dict "root" .root) | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+command: [mkdir, -p, /weights/cache]
+resources:
+  requests: {cpu: 100m, memory: 64Mi, ephemeral-storage: 64Mi}
+  limits: {memory: 64Mi, ephemeral-storage: 64Mi}
+securityContext:
+  {{- include "qwen3-vl.containerSecurityContext" (dict "readOnly" true) | nindent 2 }}
+volumeMounts:
+- {name: weights, mountPath: /weights}
+{{- end -}}
+{{- end -}}
+
 {{/* An init container that brings weights in place, or waits while the Job does. A volume for one
      node is held by one of them, and whoever holds it downloads: neither waits for ever. */}}
 {{- define "qwen3-vl.weightsInit" -}}

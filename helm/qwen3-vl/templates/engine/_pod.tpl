@@ -16,6 +16,14 @@ volumeMounts:
 - {name: launcher, mountPath: /launcher}
 {{- end -}}
 
+{{/* The taints that a pool's pods and its jobs bear: a cluster may have tainted nodes alone. */}}
+{{- define "qwen3-vl.tolerations" -}}
+{{- with .pool.scheduling.tolerations -}}
+tolerations:
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
 {{/* Where a pool's pods may run, and how they spread. */}}
 {{- define "qwen3-vl.scheduling" -}}
 {{- with .pool.scheduling -}}
@@ -29,9 +37,8 @@ priorityClassName: {{ . | quote }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
-tolerations:
-{{ toYaml . }}
+{{- with include "qwen3-vl.tolerations" $ }}
+{{ . }}
 {{- end }}
 {{- with .affinity }}
 affinity:
