@@ -35,6 +35,8 @@ class ModelEntry:
     text_sampling: Mapping[str, float | int] = field(default_factory=dict)
     reasoning_end_text: str = "</think>"
     price: Price = Price()
+    # The commit of the repository that is served unless engine.revision names another.
+    revision: str | None = None
 
     def sampling_defaults(self, *, media: bool) -> dict[str, float | int]:
         """Return what to send where the client says nothing."""
@@ -63,6 +65,7 @@ _THINKING = ModelEntry(
     # Written in the first person of a thought: the model reads it as its own.
     reasoning_end_text="\n\nThat is all the thinking I have room for; now the answer.\n</think>",
     price=Price(prompt=0.18, completion=2.10, discount=0.35),
+    revision="92f3c4b4feadd3a016ef468d103bb5f58b2a2c6b",
 )
 _INSTRUCT = ModelEntry(
     id=INSTRUCT,
@@ -81,6 +84,7 @@ _INSTRUCT = ModelEntry(
         {"temperature": 1.0, "top_p": 1.0, "top_k": 40, "presence_penalty": 2.0}
     ),
     price=Price(prompt=0.08, completion=0.50),
+    revision="0c351dd01ed87e9c1b53cbc748cba10e6187ff3b",
 )
 _TINY = ModelEntry(
     id=TINY,
@@ -91,13 +95,19 @@ _TINY = ModelEntry(
     aliases=("tiny", _THINKING.slug, _INSTRUCT.slug, THINKING, INSTRUCT),
 )
 
+
+def _fp8(entry: ModelEntry) -> ModelEntry:
+    """Return the entry of the same model in 8 bits, a repository of its own."""
+    return replace(entry, id=f"{entry.id}-FP8", aliases=(entry.id,), revision=None)
+
+
 CATALOGUE: Mapping[str, ModelEntry] = MappingProxyType(
     {
         TINY: _TINY,
         THINKING: _THINKING,
-        f"{THINKING}-FP8": replace(_THINKING, id=f"{THINKING}-FP8", aliases=(THINKING,)),
+        f"{THINKING}-FP8": _fp8(_THINKING),
         INSTRUCT: _INSTRUCT,
-        f"{INSTRUCT}-FP8": replace(_INSTRUCT, id=f"{INSTRUCT}-FP8", aliases=(INSTRUCT,)),
+        f"{INSTRUCT}-FP8": _fp8(_INSTRUCT),
     }
 )
 

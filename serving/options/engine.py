@@ -1,11 +1,11 @@
 """The options of the engine."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from serving.catalogue import TINY
+from serving.catalogue import CATALOGUE, TINY
 from serving.options.group import CollectorUrl, Group, Text
 from serving.options.run_folder import run_folder
 
@@ -40,8 +40,18 @@ class EngineSettings(Group):
 
     revision: Text | None = Field(
         default=None,
-        description="Commit of the model repository, so that weights never change unseen",
+        description="Commit of the model repository; a known model has one, others take their main",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_by_its_commit(cls, options: Any) -> Any:
+        """Pin a published checkpoint that nobody pinned: weights never change unseen."""
+        if not isinstance(options, dict) or options.get("revision") is not None:
+            return options
+        known = CATALOGUE.get(str(options.get("model")))
+        return {**options, "revision": known.revision} if known else options
+
     profile: Text = Field(
         default="auto",
         description="auto (by the GPU found), or the name of a file in engine/profiles",

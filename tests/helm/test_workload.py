@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
+from serving.catalogue import CATALOGUE
 from serving.engine.socket import MAX_PATH_BYTES
 from tests.helm.pods import containers_of, environment_of, mounts_of, pod_of, settings_of
-from tests.helm.rendering import CHART, render
+from tests.helm.rendering import CHART, notes, render
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SHA = f"sha256:{'a' * 64}"
@@ -267,6 +268,16 @@ def test_kernels_are_kept_in_a_folder_of_the_pods_own_user() -> None:
     assert mounts_of(containers["cache"])["/weights"]["name"] == mount["name"]
     for without in ({"source": "ephemeral"}, {"source": "image", "image": IMAGE}):
         assert "cache" not in containers_of(pod_of(render(pool(weights=without))))
+
+
+def test_notes_warn_of_weights_that_may_change() -> None:
+    """The models whose commit the launcher knows need none, any other does."""
+    said = "two downloads may bring two versions"
+    for model in [known.id for known in CATALOGUE.values() if known.revision]:
+        assert said not in notes(pool(settings={"engine": {"model": model}}))
+    other = {"model": "someone/tuned-vl"}
+    assert said in notes(pool(settings={"engine": other}))
+    assert said not in notes(pool(settings={"engine": other | {"revision": "a" * 40}}))
 
 
 def test_a_new_version_of_the_chart_alone_restarts_nothing() -> None:

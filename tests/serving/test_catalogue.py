@@ -1,8 +1,11 @@
 """The models known by name: which names find them, whether they think, how they sample."""
 
+import re
+
 import pytest
 
 from serving.catalogue import CATALOGUE, INSTRUCT, THINKING, TINY, Price, entry_for
+from serving.options import EngineSettings
 
 
 @pytest.mark.parametrize(
@@ -92,3 +95,13 @@ def test_the_tiny_model_is_greedy() -> None:
 def test_every_end_of_thought_closes_it() -> None:
     """A thought over budget ends with the tag the parser looks for."""
     assert all(entry.reasoning_end_text.endswith("</think>") for entry in CATALOGUE.values())
+
+
+@pytest.mark.parametrize("model", [THINKING, INSTRUCT])
+def test_published_weights_never_change_unseen(model: str) -> None:
+    """A known model is served at a commit, unless another is asked for; others are not."""
+    assert re.fullmatch("[0-9a-f]{40}", CATALOGUE[model].revision or "")
+    assert EngineSettings(model=model).revision == CATALOGUE[model].revision
+    assert EngineSettings(model=model, revision="main").revision == "main"
+    for other in (f"{model}-FP8", f"someone/{model.partition('/')[2]}", "tiny"):
+        assert EngineSettings(model=other).revision is None

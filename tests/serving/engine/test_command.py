@@ -77,7 +77,6 @@ def test_an_option_becomes_its_flag(options: dict[str, Any], expected: str) -> N
 @pytest.mark.parametrize(
     "flag",
     [
-        "--revision",
         "--quantization",
         "--hf-overrides",
         "--kv-cache-memory-bytes",
