@@ -35,6 +35,7 @@ class HuggingFace(Group):
     token_secret: NameOrNone
     token_key: Entry
     endpoint: UrlOrNone
+    ca_secret: NameOrNone
 
 
 class Security(Group):

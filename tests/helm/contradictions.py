@@ -69,7 +69,7 @@ CASES: Final = [
         {"commonLabels": {"app.kubernetes.io/part-of": DELETED, "example.com/part-of": "x"}},
     ),
     Contradiction(
-        "offline is true and huggingFace.endpoint or huggingFace.tokenSecret is set",
+        "offline is true and huggingFace.endpoint, huggingFace.tokenSecret or huggingFace.caSecret",
         {
             "offline": True,
             "huggingFace": {"tokenSecret": "hub"},

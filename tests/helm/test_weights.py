@@ -150,6 +150,30 @@ def test_the_engine_itself_never_downloads(name: str) -> None:
     assert not {"HF_TOKEN", "HTTPS_PROXY", "HTTP_PROXY"} & set(environment)
 
 
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_download_trusts_an_authority_of_ones_own(offline: bool) -> None:
+    """Both who fetch read it from its Secret; the engine, which fetches nothing, does not."""
+    claim = {"weights": {"claim": {"existing": "models"}}}
+    values = {"offline": True, "pool": claim} if offline else {"huggingFace": {"caSecret": "ours"}}
+    pod = pod_of(render(values))
+    fetching = [(pod, containers_of(pod)["weights"])]
+    if not offline:
+        of_the_job = job(values)["spec"]["template"]["spec"]
+        fetching.append((of_the_job, of_the_job["containers"][0]))
+    for spec, container in fetching:
+        file = environment_of(container).get("SSL_CERT_FILE")
+        volumes = [each for each in spec["volumes"] if each["name"] == "authority"]
+        assert (file is None) == offline == (volumes == [])
+        if file:
+            folder, _, name = file.rpartition("/")
+            assert mounts_of(container)[folder] == {
+                "name": "authority", "mountPath": folder, "readOnly": True
+            }  # fmt: skip
+            assert volumes[0]["secret"]["secretName"] == "ours"
+            assert [each["path"] for each in volumes[0]["secret"]["items"]] == [name]
+    assert "SSL_CERT_FILE" not in environment_of(containers_of(pod)["engine"])
+
+
 def test_a_download_has_token_mirror_proxy_and_revision() -> None:
     """Job and init container are told the same, the token by reference to its Secret alone."""
     values = {

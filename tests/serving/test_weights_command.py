@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.ports import free_ports
 from tests.serving.conftest import ROOT, WAIT_SECONDS, End
 from tests.serving.engine import hub_server
@@ -281,3 +283,16 @@ def test_no_heavy_package_is_loaded(desk: Desk) -> None:
     loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in end.stderr.splitlines()}
     assert "huggingface_hub" in loaded
     assert not {"vllm", "torch", "torchvision", "transformers", "numpy"} & loaded
+
+
+def test_a_mirror_of_ones_own_authority_is_trusted_by_its_certificate(tmp_path: Path) -> None:
+    """SSL_CERT_FILE is what the chart gives; without it the mirror is not believed."""
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.issue())
+    with Hub(Repository(dict(FILES)), context) as hub:
+        desk = Desk(tmp_path / "home", hub.url)
+        refused = desk.run("fetch")
+        assert refused.code == 1
+        assert "cannot be reached" in refused.stderr
+        assert desk.run("fetch", SSL_CERT_FILE=str(authority.file)).code == 0

@@ -54,6 +54,9 @@ true
 - name: weights
   emptyDir: {sizeLimit: {{ $weights.ephemeralSize }}}
 {{ end -}}
+{{- with include "qwen3-vl.weightsAuthority" . }}
+{{- . }}
+{{ end -}}
 {{- if not (include "qwen3-vl.cacheIsKept" .) -}}
 - name: cache
   emptyDir: {sizeLimit: {{ .pool.engine.resources.ephemeralStorage }}}
@@ -140,6 +143,21 @@ securityContext:
 volumeMounts:
 - {name: weights, mountPath: /weights{{ if has "check" .words }}, readOnly: true{{ end }}}
 - {name: gateway-tmp, mountPath: /tmp}
+{{- if include "qwen3-vl.weightsAuthority" . }}
+- {name: authority, mountPath: /etc/qwen3-vl-authority, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{/* The volume with the certificates that a download trusts; nothing where public ones do. */}}
+{{- define "qwen3-vl.weightsAuthority" -}}
+{{- $fetches := and (has .pool.weights.source (list "claim" "ephemeral")) (not .root.Values.offline) -}}
+{{- if and $fetches .root.Values.huggingFace.caSecret -}}
+- name: authority
+  secret:
+    secretName: {{ .root.Values.huggingFace.caSecret | quote }}
+    items:
+    - {key: ca.crt, path: ca.crt}
+{{- end -}}
 {{- end -}}
 
 {{/* The environment of a download. Python's clients read a proxy's variables in capitals. */}}
@@ -156,6 +174,9 @@ volumeMounts:
 {{- else }}
 {{- with $values.huggingFace.endpoint }}
 - {name: HF_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- if $values.huggingFace.caSecret }}
+- {name: SSL_CERT_FILE, value: /etc/qwen3-vl-authority/ca.crt}
 {{- end }}
 {{- with $values.huggingFace.tokenSecret }}
 - name: HF_TOKEN

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -147,11 +148,14 @@ def sha256(content: bytes) -> str:
 class Hub:
     """A running hub; use as a context manager."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, tls: ssl.SSLContext | None = None) -> None:
         handler = type("BoundHandler", (Handler,), {"repository": repository})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> "Hub":

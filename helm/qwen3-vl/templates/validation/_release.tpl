@@ -17,8 +17,8 @@ image.tag is latest: a restart might change the version. Write a version, or set
 commonLabels has {{ $key }}, a label that the chart sets itself. Take another prefix.
 {{- end }}
 {{- end }}
-{{- if and $values.offline (or $values.huggingFace.endpoint $values.huggingFace.tokenSecret) }}
-offline is true and huggingFace.endpoint or huggingFace.tokenSecret is set: nothing is downloaded. Empty both, or set offline to false.
+{{- if and $values.offline (or $values.huggingFace.endpoint $values.huggingFace.tokenSecret $values.huggingFace.caSecret) }}
+offline is true and huggingFace.endpoint, huggingFace.tokenSecret or huggingFace.caSecret is set: nothing is downloaded. Empty them, or set offline to false.
 {{- end }}
 {{- if and $values.offline $values.proxy.url }}
 offline is true and proxy.url is {{ $values.proxy.url }}: nothing is downloaded. Empty proxy.url, or set offline to false.
