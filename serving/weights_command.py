@@ -46,7 +46,7 @@ def _fetch(engine: EngineSettings, *, digests: bool) -> str:
     from serving import startup  # noqa: PLC0415 — each command loads what it needs alone
     from serving.engine import hub  # noqa: PLC0415
 
-    # Process 1 of a container hears only the signals that it asks for.
+    # As Ctrl-C: what is here is kept, and the exit code says that it was interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for file in _damaged(engine) if digests else []:
         logger.warning("%s is damaged and is fetched again", file.name)

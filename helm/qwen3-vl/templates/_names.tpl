@@ -15,6 +15,11 @@
 {{- printf "%s-%s" (include "qwen3-vl.fullname" .root) .name | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* What the pods' API port speaks; takes the root. */}}
+{{- define "qwen3-vl.scheme" -}}
+{{- ternary "https" "http" (ne .Values.tls.existingSecret "") -}}
+{{- end -}}
+
 {{/* What an object of the whole release is labelled by; takes the root. */}}
 {{- define "qwen3-vl.labels" -}}
 {{- with .Values.commonLabels }}{{ toYaml . }}

@@ -23,6 +23,18 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* What a container reserves; memory and disk are its limits too. Of CPU there is none: an event loop
+     that is throttled holds every stream up: (dict "cpu" CORES "memory" SIZE "disk" SIZE). */}}
+{{- define "qwen3-vl.resources" -}}
+requests:
+  cpu: {{ .cpu | quote }}
+  memory: {{ .memory }}
+  ephemeral-storage: {{ .disk }}
+limits:
+  memory: {{ .memory }}
+  ephemeral-storage: {{ .disk }}
+{{- end -}}
+
 {{/* What every pod of the chart says, as part of a PodSpec; takes the root. */}}
 {{- define "qwen3-vl.podBasics" -}}
 serviceAccountName: {{ include "qwen3-vl.fullname" . | quote }}

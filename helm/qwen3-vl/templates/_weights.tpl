@@ -102,17 +102,8 @@ true
      subPath is root's, and not every volume gives it to the pod's group. */}}
 {{- define "qwen3-vl.cacheInit" -}}
 {{- if include "qwen3-vl.cacheIsKept" . -}}
-name: cache
-image: {{ include "qwen3-vl.gatewayImage" (dict "root" .root) | quote }}
-imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-command: [mkdir, -p, /weights/cache]
-resources:
-  requests: {cpu: 100m, memory: 64Mi, ephemeral-storage: 64Mi}
-  limits: {memory: 64Mi, ephemeral-storage: 64Mi}
-securityContext:
-  {{- include "qwen3-vl.containerSecurityContext" (dict "readOnly" true) | nindent 2 }}
-volumeMounts:
-- {name: weights, mountPath: /weights}
+{{- $does := dict "name" "cache" "variant" "" "command" "mkdir, -p, /weights/cache" "volume" "weights" "at" "/weights" -}}
+{{- include "qwen3-vl.smallInit" (dict "root" .root "does" $does) -}}
 {{- end -}}
 {{- end -}}
 
@@ -136,8 +127,7 @@ env:
 {{ include "qwen3-vl.weightsEnv" . }}
 resources:
   # Files in flight are counted as memory until they are written; the system gives that back.
-  requests: {cpu: 500m, memory: 512Mi, ephemeral-storage: {{ $disk }}}
-  limits: {memory: 512Mi, ephemeral-storage: {{ $disk }}}
+  {{- include "qwen3-vl.resources" (dict "cpu" "500m" "memory" "512Mi" "disk" $disk) | nindent 2 }}
 securityContext:
   {{- include "qwen3-vl.containerSecurityContext" (dict "readOnly" true) | nindent 2 }}
 volumeMounts:

@@ -44,13 +44,7 @@ livenessProbe:
   failureThreshold: 6
   terminationGracePeriodSeconds: 10
 resources:
-  requests:
-    cpu: {{ $resources.cpu | quote }}
-    memory: {{ $memory }}
-    ephemeral-storage: {{ $disk }}
-  limits:
-    memory: {{ $memory }}
-    ephemeral-storage: {{ $disk }}
+  {{- include "qwen3-vl.resources" (dict "cpu" $resources.cpu "memory" $memory "disk" $disk) | nindent 2 }}
     {{- with .pool.engine.gpuResource }}
     {{ . | quote }}: {{ int64 $.pool.settings.engine.tensor_parallel_size }}
     {{- end }}

@@ -1,19 +1,26 @@
 {{/* The parts of a pool's pod around its two containers. */}}
 
-{{/* Copies the launcher out of the gateway's image, so that the engine's image stays the official
-     one and an upgrade of it is one tag. */}}
-{{- define "qwen3-vl.launcherInit" -}}
-name: launcher
-image: {{ include "qwen3-vl.gatewayImage" (dict "root" .root "variant" (ternary "tiny" "" (eq .pool.weights.source "builtin"))) | quote }}
+{{/* An init container that runs one small program of the gateway's image over a volume: (dict "root" $
+     "does" (dict "name" NAME "variant" VARIANT "command" WORDS "volume" NAME "at" PATH)). */}}
+{{- define "qwen3-vl.smallInit" -}}
+name: {{ .does.name }}
+image: {{ include "qwen3-vl.gatewayImage" (dict "root" .root "variant" .does.variant) | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-command: [cp, -r, /app/serving, /launcher/]
+command: [{{ .does.command }}]
 resources:
-  requests: {cpu: 100m, memory: 64Mi, ephemeral-storage: 64Mi}
-  limits: {memory: 64Mi, ephemeral-storage: 64Mi}
+  {{- include "qwen3-vl.resources" (dict "cpu" "100m" "memory" "64Mi" "disk" "64Mi") | nindent 2 }}
 securityContext:
   {{- include "qwen3-vl.containerSecurityContext" (dict "readOnly" true) | nindent 2 }}
 volumeMounts:
-- {name: launcher, mountPath: /launcher}
+- {name: {{ .does.volume }}, mountPath: {{ .does.at }}}
+{{- end -}}
+
+{{/* Copies the launcher out of the gateway's image, so that the engine's image stays the official
+     one and an upgrade of it is one tag. */}}
+{{- define "qwen3-vl.launcherInit" -}}
+{{- $variant := ternary "tiny" "" (eq .pool.weights.source "builtin") -}}
+{{- $does := dict "name" "launcher" "variant" $variant "command" "cp, -r, /app/serving, /launcher/" "volume" "launcher" "at" "/launcher" -}}
+{{- include "qwen3-vl.smallInit" (dict "root" .root "does" $does) -}}
 {{- end -}}
 
 {{/* The taints that a pool's pods and its jobs bear: a cluster may have tainted nodes alone. */}}

@@ -38,13 +38,7 @@ livenessProbe:
   failureThreshold: 6
   terminationGracePeriodSeconds: 10
 resources:
-  requests:
-    cpu: {{ $resources.cpu | quote }}
-    memory: {{ $memory }}
-    ephemeral-storage: {{ $resources.ephemeralStorage }}
-  limits:
-    memory: {{ $memory }}
-    ephemeral-storage: {{ $resources.ephemeralStorage }}
+  {{- include "qwen3-vl.resources" (dict "cpu" $resources.cpu "memory" $memory "disk" $resources.ephemeralStorage) | nindent 2 }}
 securityContext:
   {{- include "qwen3-vl.containerSecurityContext" (dict "readOnly" true) | nindent 2 }}
 volumeMounts:

@@ -2,7 +2,7 @@
 
 {{/* A pool's address within the cluster; takes a pool. Under TLS the certificate must name it. */}}
 {{- define "qwen3-vl.poolUrl" -}}
-{{- $scheme := ternary "https" "http" (ne .root.Values.tls.existingSecret "") -}}
+{{- $scheme := include "qwen3-vl.scheme" .root -}}
 {{- printf "%s://%s.%s.svc:%d" $scheme (include "qwen3-vl.poolname" .) .root.Release.Namespace (int64 .pool.servicePort) -}}
 {{- end -}}
 
@@ -28,7 +28,7 @@
 {{- define "qwen3-vl.clientVolumes" -}}
 - name: client-key
   secret:
-    secretName: {{ default (printf "%s-client-key" (include "qwen3-vl.fullname" .)) .Values.clientKey.existingSecret | quote }}
+    secretName: {{ include "qwen3-vl.clientKeySecret" . | quote }}
     defaultMode: 0440
     items:
     - {key: {{ .Values.clientKey.key | quote }}, path: key}
