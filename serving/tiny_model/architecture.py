@@ -16,7 +16,7 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from serving.tiny_model import curriculum
+from serving.tiny_model import curriculum, first_set
 
 CONTEXT = 16_384
 MIN_PIXELS, MAX_PIXELS = 36_864, 262_144
@@ -45,7 +45,7 @@ SPLIT = (
 
 def _corpus(template: str) -> Iterator[str]:
     yield template
-    tasks = [*curriculum.PICTURE_TASKS, *curriculum.TEXT_TASKS]
+    tasks = [*first_set.PICTURE_TASKS, *first_set.TEXT_TASKS]
     for index in range(400):
         for task in tasks:
             if task != "aloud":
@@ -55,7 +55,7 @@ def _corpus(template: str) -> Iterator[str]:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on the curriculum's own sentences."""
+    """Train a byte-level BPE on the first set's own sentences."""
     template = TEMPLATE.read_text()
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -3,20 +3,33 @@
 import base64
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from serving.tiny_model import curriculum
-from serving.tiny_model.curriculum import PICTURE_TASKS, Message, Sample
 from serving.tiny_model.exam_pictures import FORMATS, SIZES, encode, render
+from serving.tiny_model.exam_videos import VIDEO_FORMATS, VIDEO_SIZES, film
+from serving.tiny_model.samples import Message, Picture, Sample
 
 SPLIT = "exam"
 QUESTIONS = 200
-TASKS = (
+FIRST_SET = (
     "colour", "kind", "count", "describe", "json",
     "addition", "aloud", "tool_call", "tool_answer", "cut_thought",
 )  # fmt: skip
+SECOND_SET = (
+    "place", "beside", "digits", "which_picture", "one_of_two", "video", "frames", "second_turn",
+    "history",
+)  # fmt: skip
+TASKS = FIRST_SET
+# Half of all numbers stand in strips, like those of a meter or a number plate.
+DIGIT_SIZES = (
+    (96, 96), (160, 120), (320, 64), (320, 240), (512, 128), (480, 640), (640, 160), (800, 600),
+    (900, 200), (960, 192), (1280, 320), (1920, 1080),
+)  # fmt: skip
+FRAME_SIZES = ((64, 64), (96, 64), (128, 128), (160, 120), (224, 224), (320, 240))
+SIZES_OF = {"digits": DIGIT_SIZES, "frames": FRAME_SIZES, "video": VIDEO_SIZES}
 JSON_SCHEMA = {
     "type": "object",
     "properties": {
@@ -27,6 +40,8 @@ JSON_SCHEMA = {
     "required": ["colour", "kind", "count"],
     "additionalProperties": False,
 }
+
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +56,10 @@ class Question:
 def question(task: str, index: int) -> Question:
     """Return question `index` of a task; the same arguments always give the same bytes."""
     rng = random.Random(f"{SPLIT}/{task}/{index}/form")  # noqa: S311 — reproducible, not secret
-    asked = "colour" if task == "cut_thought" else task
-    size = SIZES[index % len(SIZES)]
-    aspect = size[0] / size[1]
-    sample = curriculum.sample(f"{SPLIT}-{task}", asked, index, aspect)
-    body: dict[str, Any] = {"messages": [_sent(m, sample, size, rng) for m in sample.messages]}
+    sample, size = sample_behind(task, index), size_of(task, index)
+    pictures = iter(sample.pictures)
+    messages = [_sent(message, sample.task, pictures, size, rng) for message in sample.messages]
+    body: dict[str, Any] = {"messages": messages}
     if sample.tools:
         body["tools"] = list(sample.tools)
     if task == "cut_thought":
@@ -56,16 +70,29 @@ def question(task: str, index: int) -> Question:
     return Question(task, body, _rule(sample))
 
 
+def sample_behind(task: str, index: int) -> Sample:
+    """Return the sample of the curriculum that a question is made of."""
+    asked = "colour" if task == "cut_thought" else task
+    width, height = size_of(task, index)
+    return curriculum.sample(f"{SPLIT}-{task}", asked, index, width / height)
+
+
+def size_of(task: str, index: int) -> Size:
+    """Return the width and height in pixels of a question's pictures, if it has any."""
+    sizes = SIZES_OF.get(task, SIZES)
+    return sizes[index % len(sizes)]
+
+
 def _sent(
-    message: Message, sample: Sample, size: tuple[int, int], rng: random.Random
+    message: Message, task: str, pictures: Iterator[Picture], size: Size, rng: random.Random
 ) -> dict[str, Any]:
-    """Turn a curriculum message into an API message: pictures as data URLs, calls with ids."""
-    sent = {k: v for k, v in message.items() if k != "reasoning_content"}
+    """Turn a curriculum message into an API message: media as data URLs, calls with ids."""
+    sent = dict(message)
     if isinstance(sent["content"], list):
-        sent["content"] = [
-            _picture(sample, size, rng) if part["type"] == "image" else part
-            for part in sent["content"]
-        ]
+        sent["content"] = [_part(part, pictures, size, rng) for part in sent["content"]]
+    thought = sent.pop("reasoning_content", None)
+    if thought and task != "tool_answer":
+        _keep_thought(sent, thought, rng)
     if "tool_calls" in sent:
         function = sent["tool_calls"][0]["function"]
         arguments = json.dumps(function["arguments"])
@@ -80,12 +107,31 @@ def _sent(
     return sent
 
 
-def _picture(sample: Sample, size: tuple[int, int], rng: random.Random) -> dict[str, Any]:
-    if sample.scene is None:
-        raise ValueError(f"a {sample.task} sample has no picture")
-    name = rng.choice(FORMATS)
-    packed = base64.b64encode(encode(render(sample.scene, *size), name, rng)).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/{name.lower()};base64,{packed}"}}
+def _keep_thought(sent: dict[str, Any], thought: str, rng: random.Random) -> None:
+    """Send an old thought back in one of the ways of clients that keep it."""
+    form = rng.choice(("reasoning_content", "reasoning", "content"))
+    if form == "content":
+        sent["content"] = f"<think>\n{thought}\n</think>\n\n{sent['content']}"
+    else:
+        sent[form] = thought
+
+
+def _part(
+    part: Message, pictures: Iterator[Picture], size: Size, rng: random.Random
+) -> dict[str, Any]:
+    if part["type"] == "image":
+        name = rng.choice(FORMATS)
+        return _media("image", name, encode(render(next(pictures), *size), name, rng))
+    if part["type"] == "video":
+        name = rng.choice(VIDEO_FORMATS)
+        shown = [render(picture, *size) for picture in pictures]
+        return _media("video", name, film(shown, name, rng))
+    return part
+
+
+def _media(kind: str, name: str, packed: bytes) -> dict[str, Any]:
+    url = f"data:{kind}/{name.lower()};base64,{base64.b64encode(packed).decode()}"
+    return {"type": f"{kind}_url", f"{kind}_url": {"url": url}}
 
 
 def _rule(sample: Sample) -> Callable[[dict[str, Any]], bool]:
@@ -109,8 +155,3 @@ def _parsed(text: str | None) -> Any:
         return json.loads(text or "")
     except ValueError:
         return None
-
-
-def is_about_picture(task: str) -> bool:
-    """Tell whether a task's questions carry a picture."""
-    return task in PICTURE_TASKS or task == "cut_thought"

@@ -6,25 +6,42 @@ short or long, so that little is padded in the text model.
 
 import math
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from transformers import Qwen3VLProcessor
 
 from serving.tiny_model import curriculum
 from serving.tiny_model.architecture import CELL, MAX_PIXELS, MIN_PIXELS
-from serving.tiny_model.curriculum import Sample
+from serving.tiny_model.digits import Note, random_page
 from serving.tiny_model.pictures import draw
-from serving.tiny_model.scenes import COLOURS, KINDS, Scene
+from serving.tiny_model.samples import Picture, Sample
+from serving.tiny_model.scenes import COLOURS, KINDS
 
 IGNORED = -100
-PICTURE_MIX = {"colour": 2, "kind": 3, "count": 3, "describe": 2, "json": 4}
-SHORT_MIX = {"addition": 4, "unknown": 1}
+IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
+# How often each task is asked in batches of its form.
+ONE_PICTURE_MIX = {
+    "colour": 1, "kind": 2, "count": 3, "describe": 2, "json": 3,
+    "place": 4, "beside": 5, "digits": 10, "second_turn": 3,
+}  # fmt: skip
+PICTURES_MIX = {"which_picture": 3, "one_of_two": 3, "frames": 3}
+VIDEO_MIX = {"video": 1}
+FORMS = {"one": 5, "several": 3, "video": 1}  # how often each form of batch comes
+SHORT_MIX = {"addition": 3, "unknown": 1, "history": 2}
 TOOL_MIX = {"tool_call": 3, "tool_answer": 2}
 NEVER_CUT = ("unknown",)  # has nothing to answer early
 CUT_SHARE = 0.15  # of all thoughts end early, as under a thinking budget
 FORCED_ENDS = ("</think>", "\n</think>")
 PICTURE_TOKENS = 900  # picture tokens of one batch: many small pictures or few large ones
+# Tokens of a picture: as few and as many as the processor makes, of small ones, of several.
+LEAST, MOST = MIN_PIXELS // CELL**2, MAX_PIXELS // CELL**2
+SMALL, SEVERAL = 56, 100
+PAGES = 24  # pictures of a batch that is only looked at
+STRIPS = 0.3  # of all batches of one picture each have one much wider than high
+
+Grid = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,7 @@ class Sight:
     """What each picture token should notice; shapes are (picture tokens of the batch,).
 
     `kind` is 0 for background, else 1 + its index; `colour` an index; both IGNORED at edges.
+    `digit` is 0 for background, else 1 + the digit, IGNORED around it.
     `centre` is 1.0 where a shape's centre lies; there `rank` says the how manieth shape it is in
     reading order and `total` of how many, both from 0, and both are IGNORED elsewhere.
     """
@@ -41,6 +59,7 @@ class Sight:
     centre: torch.Tensor
     rank: torch.Tensor
     total: torch.Tensor
+    digit: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +72,26 @@ class Batch:
     sight: Sight | None
 
 
-def picture_grid(rng: random.Random, progress: float) -> tuple[int, int]:
-    """Choose a picture's width and height in tokens: small ones first, all sizes in the end."""
-    most = MAX_PIXELS // CELL**2
-    least = MIN_PIXELS // CELL**2
-    largest = most if rng.random() < min(0.6, 0.1 + 1.2 * progress) else 49
+def picture_grid(rng: random.Random, largest: int) -> Grid:
+    """Choose a picture's width and height in tokens, of at most `largest` in all."""
     while True:
-        tokens = math.exp(rng.uniform(math.log(least), math.log(largest + 8)))
+        tokens = math.exp(rng.uniform(math.log(LEAST), math.log(largest + 8)))
         aspect = math.exp(rng.uniform(-0.75, 0.75)) if rng.random() < 0.7 else 1.0
         width, height = round(math.sqrt(tokens * aspect)), round(math.sqrt(tokens / aspect))
-        if least <= width * height <= most:
+        if LEAST <= width * height <= largest:
             return width, height
+
+
+def frame_grid(rng: random.Random) -> Grid:
+    """Choose the width and height in tokens of a video's frames, which may be smaller."""
+    return rng.randint(2, 9), rng.randint(2, 7)
+
+
+def strip_grid(rng: random.Random, *, large: bool) -> Grid:
+    """Choose the width and height in tokens of a picture two to five times as wide as high."""
+    height = rng.randint(3, 6 if large else 4)
+    most = min(5.0, MOST / height**2)
+    return round(height * rng.uniform(max(2.2, LEAST / height**2), most)), height
 
 
 class Lessons:
@@ -84,20 +112,63 @@ class Lessons:
             for n, task in enumerate(tasks)
         ]
 
-    def pictures(self, progress: float, mix: dict[str, int] | None = None) -> Batch:
-        """Draw questions about pictures of one size, which `progress` (0 to 1) lets grow."""
-        width, height = picture_grid(self._rng, progress)
-        count = max(4, min(32, PICTURE_TOKENS // (width * height)))
-        samples = self._next(mix or PICTURE_MIX, count, aspect=width / height)
-        return self.batch(samples, (width, height))
+    def seen(self, progress: float) -> Batch:
+        """Draw a batch of one of the forms that questions with pictures have.
+
+        With `progress` (0 to 1) more of the pictures are large.
+        """
+        (form,) = self._rng.choices(list(FORMS), list(FORMS.values()))
+        large = self._rng.random() < min(0.6, 0.1 + progress)
+        if form == "video":
+            return self.videos()
+        return self.pictures(large=large) if form == "one" else self.several(large=large)
+
+    def pictures(self, mix: dict[str, int] | None = None, *, large: bool = True) -> Batch:
+        """Draw questions about one picture each, all of one size, of any size where `large`."""
+        if self._rng.random() < STRIPS:
+            grid = strip_grid(self._rng, large=large)
+        else:
+            grid = picture_grid(self._rng, MOST if large else SMALL)
+        return self._seen(mix or ONE_PICTURE_MIX, [grid], 1)
+
+    def several(self, mix: dict[str, int] | None = None, *, large: bool = True) -> Batch:
+        """Draw questions about several pictures, of one size or two of about one aspect."""
+        largest = SEVERAL if large else SMALL
+        first = second = picture_grid(self._rng, largest)
+        while self._rng.random() < 0.5:
+            second = picture_grid(self._rng, largest)
+            if abs(math.log(first[0] * second[1] / first[1] / second[0])) < 0.1:
+                break
+            second = first
+        return self._seen(mix or PICTURES_MIX, [first, second], 3)
+
+    def videos(self) -> Batch:
+        """Draw questions about videos whose frames have one size."""
+        return self._seen(VIDEO_MIX, [frame_grid(self._rng)], 3)
+
+    def pages(self) -> Batch:
+        """Draw pictures full of digits, about which nothing is asked."""
+        grid = picture_grid(self._rng, SMALL)
+        shown = [(random_page(self._rng, grid[0] / grid[1]), grid) for _ in range(PAGES)]
+        return Batch((), self._pixels(shown), torch.empty(0), look(shown))
+
+    def _seen(self, mix: dict[str, int], grids: list[Grid], expected: int) -> Batch:
+        """Draw so many samples that `expected` pictures in each make a batch of fair size."""
+        tokens = sum(width * height for width, height in grids) / len(grids)
+        count = max(4, min(32, int(PICTURE_TOKENS / tokens / expected)))
+        aspect = grids[0][0] / grids[0][1]
+        return self.batch(self._next(mix, count, aspect=aspect), grids)
 
     def texts(self, mix: dict[str, int], count: int) -> Batch:
         """Draw questions without pictures."""
         return self.batch(self._next(mix, count))
 
-    def batch(self, samples: list[Sample], grid: tuple[int, int] = (0, 0)) -> Batch:
-        """Encode samples; pictures are drawn at `grid` tokens of width and height."""
-        pieces = [self._encode(sample, grid) for sample in samples]
+    def batch(self, samples: list[Sample], grids: Sequence[Grid] = ((0, 0),)) -> Batch:
+        """Encode samples; their pictures are drawn at `grids` tokens of width and height in turn.
+
+        Either all of them show videos or none.
+        """
+        pieces = [self._encode(sample, grids) for sample in samples]
         length = max(len(ids) for ids, _ in pieces)
         ids = torch.full((len(samples), length), self._tokenizer.pad_token_id)
         labels = torch.full((len(samples), length), IGNORED)
@@ -107,24 +178,33 @@ class Lessons:
             labels[row, : len(tokens)] = torch.tensor(targets)
             mask[row, : len(tokens)] = 1
         inputs = {"input_ids": ids, "attention_mask": mask}
-        scenes = [sample.scene for sample in samples if sample.scene]
-        if scenes:
-            inputs |= self._pixels(scenes, grid)
-            pad = self._tokenizer.convert_tokens_to_ids("<|image_pad|>")
-            inputs["mm_token_type_ids"] = (ids == pad).int()
-        sight = look(scenes, grid) if scenes else None
+        shown = [
+            (picture, grids[n % len(grids)])
+            for sample in samples
+            for n, picture in enumerate(sample.pictures)
+        ]
+        if shown:
+            inputs |= self._pixels(shown)
+            image, video = (self._tokenizer.convert_tokens_to_ids(pad) for pad in (IMAGE, VIDEO))
+            inputs["mm_token_type_ids"] = ((ids == image) + 2 * (ids == video)).int()
+            if (ids == video).any():
+                inputs |= _as_videos(inputs, [len(sample.pictures) for sample in samples])
+        sight = look(shown) if shown else None
         return Batch(tuple(s.task for s in samples), inputs, labels, sight)
 
-    def _pixels(self, scenes: list[Scene], grid: tuple[int, int]) -> dict[str, torch.Tensor]:
-        width, height = grid[0] * CELL, grid[1] * CELL
-        pictures = [draw(scene, width, height, self._rng) for scene in scenes]
-        features = self._processor.image_processor(pictures, return_tensors="pt")
+    def _pixels(self, shown: Sequence[tuple[Picture, Grid]]) -> dict[str, torch.Tensor]:
+        pictures = [
+            draw(picture, width * CELL, height * CELL, self._rng)
+            for picture, (width, height) in shown
+        ]
+        # As drawn: what a video's frames may be smaller than, a picture would be enlarged to.
+        features = self._processor.image_processor(pictures, return_tensors="pt", do_resize=False)
         return {
             "pixel_values": features["pixel_values"],
             "image_grid_thw": features["image_grid_thw"],
         }
 
-    def _encode(self, sample: Sample, grid: tuple[int, int]) -> tuple[list[int], list[int]]:
+    def _encode(self, sample: Sample, grids: Sequence[Grid]) -> tuple[list[int], list[int]]:
         """Return token ids and labels; the prompt and a forced end are not learned."""
         prompt = self._processor.apply_chat_template(
             list(sample.messages),
@@ -132,8 +212,7 @@ class Lessons:
             add_generation_prompt=True,
             tokenize=False,
         )
-        prompt = prompt.replace("<|image_pad|>", "<|image_pad|>" * (grid[0] * grid[1]))
-        ids = self._tokenizer(prompt)["input_ids"]
+        ids = self._tokenizer(self._with_places(prompt, sample, grids))["input_ids"]
         labels = [IGNORED] * len(ids)
         thought, answer = sample.thought + "\n</think>", f"{sample.answer}<|im_end|>"
         spoken = self._tokenizer(thought)["input_ids"]
@@ -145,6 +224,26 @@ class Lessons:
             ids, labels = ids + spoken, labels + spoken
         said, learned = self._answer(sample.task, answer)
         return ids + said, labels + learned
+
+    def _with_places(self, prompt: str, sample: Sample, grids: Sequence[Grid]) -> str:
+        """Give each picture of a prompt as many places as it has tokens.
+
+        Before each two frames of a video stands their time, as Qwen3-VL's processor writes it.
+        """
+        if VIDEO in prompt:
+            between = self._rng.choice((0.25, 0.5, 0.5, 0.5, 1.0, self._rng.uniform(0.05, 3.0)))
+            width, height = grids[0]
+            places = "".join(
+                f"<{(2 * n + 0.5) * between:.1f} seconds><|vision_start|>"
+                f"{VIDEO * (width * height)}<|vision_end|>"
+                for n in range(len(sample.pictures))
+            )
+            return prompt.replace(VIDEO, places)
+        first, *rest = prompt.split(IMAGE)
+        for n, text in enumerate(rest):
+            width, height = grids[n % len(grids)]
+            first += IMAGE * (width * height) + text
+        return first
 
     def _answer(self, task: str, answer: str) -> tuple[list[int], list[int]]:
         """Return the tokens of an answer and their labels.
@@ -162,28 +261,53 @@ class Lessons:
         return said, [IGNORED, *said[1:]]
 
 
-def look(scenes: list[Scene], grid: tuple[int, int]) -> Sight:
-    """Work out what each token of each picture shows, from the scenes alone."""
+def _as_videos(inputs: dict[str, torch.Tensor], pairs: list[int]) -> dict[str, torch.Tensor]:
+    """Take the pictures out of the inputs and return them as videos of so many pairs of frames.
+
+    A picture is two equal frames to the vision tower, so its pixels stay as they are.
+    """
+    grids = inputs.pop("image_grid_thw")
+    frame = grids[0].tolist()
+    return {
+        "pixel_values_videos": inputs.pop("pixel_values"),
+        "video_grid_thw": torch.tensor([[length, *frame[1:]] for length in pairs]),
+    }
+
+
+def look(shown: Sequence[tuple[Picture, Grid]]) -> Sight:
+    """Work out what each token of each picture shows, from what was drawn alone."""
+    seen = [_look(picture, grid) for picture, grid in shown]
+    return Sight(*(torch.cat([getattr(each, f.name) for each in seen]) for f in fields(Sight)))
+
+
+def _look(picture: Picture, grid: Grid) -> Sight:
     width, height = grid
     unit = min(width, height)
     xs = (torch.arange(width) + 0.5) / unit
     ys = (torch.arange(height) + 0.5) / unit
-    kind = torch.zeros(len(scenes), height, width, dtype=torch.long)
-    colour = torch.full((len(scenes), height, width), IGNORED)
-    centre = torch.zeros(len(scenes), height, width)
-    rank = torch.full((len(scenes), height, width), IGNORED)
-    total = torch.full((len(scenes), height, width), IGNORED)
-    for row, scene in enumerate(scenes):
-        for shape in scene.shapes:
+    centre = torch.zeros(height, width)
+    kind, digit = torch.zeros(2, height, width, dtype=torch.long)
+    colour, rank, total = torch.full((3, height, width), IGNORED)
+    for layer in picture.layers:
+        if isinstance(layer, Note):
+            for name, (left, top, wide, high) in zip(layer.digits, layer.boxes(), strict=True):
+                x, y = left + wide / 2, top + high / 2
+                across, down = (xs[None, :] - x).abs() / wide, (ys[:, None] - y).abs() / high
+                digit[(across < 1.1) & (down < 0.8) & (digit == 0)] = IGNORED
+                inside = (across < 0.3) & (down < 0.3)
+                inside[min(height - 1, int(y * unit)), min(width - 1, int(x * unit))] = True
+                digit[inside] = 1 + int(name)
+            continue
+        for shape in layer.shapes:
             away = torch.hypot(ys[:, None] - shape.y, xs[None, :] - shape.x)
             cell = min(height - 1, int(shape.y * unit)), min(width - 1, int(shape.x * unit))
-            kind[row][(away < 1.25 * shape.radius + 0.7 / unit) & (kind[row] == 0)] = IGNORED
+            kind[(away < 1.25 * shape.radius + 0.7 / unit) & (kind == 0)] = IGNORED
             inside = away < 0.55 * shape.radius
             inside[cell] = True
-            kind[row][inside] = 1 + KINDS.index(scene.kind)
-            colour[row][inside] = list(COLOURS).index(scene.colour)
-            centre[row][cell] = 1.0
-        places = centre[row].nonzero(as_tuple=True)
-        rank[row][places] = torch.arange(len(places[0]))
-        total[row][places] = scene.count - 1
-    return Sight(*(t.flatten() for t in (kind, colour, centre, rank, total)))
+            kind[inside] = 1 + KINDS.index(layer.kind)
+            colour[inside] = list(COLOURS).index(layer.colour)
+            centre[cell] = 1.0
+    places = centre.nonzero(as_tuple=True)
+    rank[places] = torch.arange(len(places[0]))
+    total[places] = len(places[0]) - 1
+    return Sight(*(t.flatten() for t in (kind, colour, centre, rank, total, digit)))

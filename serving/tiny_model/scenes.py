@@ -5,7 +5,7 @@ Positions and radii are fractions of the shorter side, so that one scene can be 
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 30, 30),
@@ -24,6 +24,9 @@ MAX_COUNT = 3
 RADII = {1: (0.13, 0.4), 2: (0.12, 0.25), 3: (0.12, 0.2)}
 REACH = 1.26  # corners lie up to this many radii from the centre
 MIN_CONTRAST = 110
+SIDES = ("left", "right", "top", "bottom")
+ASIDE = 0.17  # of the width or height from the middle: a shape's place has a name from here on
+BESIDE = 0.25  # of the width between two shapes of which one is the left one
 
 Rgb = tuple[int, int, int]
 
@@ -55,6 +58,30 @@ class Scene:
         """How many shapes there are."""
         return len(self.shapes)
 
+    @property
+    def layers(self) -> tuple["Scene", ...]:
+        """What is drawn one over the other: itself alone."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two shapes beside each other that differ in kind and colour, each as a scene of its own
+    before the same background."""
+
+    left: Scene
+    right: Scene
+
+    @property
+    def layers(self) -> tuple[Scene, Scene]:
+        """Both shapes, the left one first."""
+        return self.left, self.right
+
+    @property
+    def aspect(self) -> float:
+        """The picture's width / height."""
+        return self.left.aspect
+
 
 def corners(kind: str, shape: Shape) -> list[tuple[float, float]]:
     """Return the corners of a square or an upright triangle, in shorter sides.
@@ -79,10 +106,66 @@ def random_scene(rng: random.Random, aspect: float, count: int | None = None) ->
         kind=rng.choice(KINDS),
         colour=colour,
         shade=shade,
-        background=_background(rng, shade),
+        background=background_for(rng, shade),
         shapes=_places(rng, aspect, count or rng.randint(1, MAX_COUNT)),
         aspect=aspect,
     )
+
+
+def random_pair(rng: random.Random, aspect: float) -> Pair:
+    """Draw two shapes of which one lies clearly left of the other."""
+    while True:
+        first, second = (random_scene(rng, aspect, 1) for _ in range(2))
+        if first.colour == second.colour or first.kind == second.kind:
+            continue
+        if min(math.dist(ground, second.shade) for ground in first.background) < MIN_CONTRAST:
+            continue
+        left, right = sorted(_places(rng, aspect, 2), key=lambda shape: shape.x)
+        if right.x - left.x >= BESIDE * max(aspect, 1.0):
+            return Pair(
+                replace(first, shapes=(left,)),
+                replace(second, shapes=(right,), background=first.background),
+            )
+
+
+def placed_scene(rng: random.Random, aspect: float) -> tuple[Scene, str]:
+    """Draw one small shape that lies clearly to one side; return it and the side's name."""
+    width, height = max(aspect, 1.0), max(1 / aspect, 1.0)
+    scene = random_scene(rng, aspect, 1)
+    side = rng.choice(SIDES)
+    while True:
+        radius = rng.uniform(0.12, 0.22)
+        x, y = (rng.uniform(REACH * radius, size - REACH * radius) for size in (width, height))
+        if side_of(x / width - 0.5, y / height - 0.5) == side:
+            shape = Shape(x, y, radius, rng.uniform(-12, 12))
+            return replace(scene, shapes=(shape,)), side
+
+
+def coloured_alike(rng: random.Random, aspect: float, count: int) -> list[Scene]:
+    """Draw `count` scenes of one shape at one place, each in another colour."""
+    scene = random_scene(rng, aspect, 1)
+    while True:
+        names = rng.sample(list(COLOURS), count)
+        shades = [jitter(rng, COLOURS[name], 14) for name in names]
+        ground = background_for(rng, shades[0])
+        if all(math.dist(end, shade) >= MIN_CONTRAST for end in ground for shade in shades):
+            return [
+                replace(scene, colour=name, shade=shade, background=ground)
+                for name, shade in zip(names, shades, strict=True)
+            ]
+
+
+def side_of(right: float, down: float) -> str | None:
+    """Name the side on which a place lies, None where it is not clear.
+
+    Both are shares of the picture's width and height, from its middle.
+    """
+    far, near = max(abs(right), abs(down)), min(abs(right), abs(down))
+    if far < ASIDE or near > far / 2:
+        return None
+    if abs(right) > abs(down):
+        return "right" if right > 0 else "left"
+    return "bottom" if down > 0 else "top"
 
 
 def jitter(rng: random.Random, colour: Rgb, amount: int) -> Rgb:
@@ -91,7 +174,7 @@ def jitter(rng: random.Random, colour: Rgb, amount: int) -> Rgb:
     return red, green, blue
 
 
-def _background(rng: random.Random, shade: Rgb) -> tuple[Rgb, Rgb]:
+def background_for(rng: random.Random, shade: Rgb) -> tuple[Rgb, Rgb]:
     """Choose greys, near-whites, near-blacks and tints that the shade stands out from."""
     while True:
         level = rng.choice((rng.randint(60, 200), rng.randint(225, 255), rng.randint(0, 40)))

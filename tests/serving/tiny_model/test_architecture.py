@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
+from serving.tiny_model import curriculum
 from tests.later import Later
 
 if TYPE_CHECKING:
@@ -61,6 +63,18 @@ def test_marks_and_digits_are_tokens_of_their_own(processor: Qwen3VLProcessor) -
         ]
     assert len(tokenizer.encode("1234")) == 4
     assert tokenizer.decode(tokenizer.encode("</think>"), skip_special_tokens=True) == "</think>"
+
+
+@pytest.mark.parametrize("task", [task for task in curriculum.TASKS if task != "aloud"])
+def test_every_task_is_told_in_few_tokens(task: str, processor: Qwen3VLProcessor) -> None:
+    """Also words which the vocabulary was not made of take few, so that thoughts stay short."""
+    for index in range(25):
+        sample = curriculum.sample("tokens", task, index)
+        said = f"{sample.thought}\n</think>\n\n{sample.answer}"
+        assert len(processor.tokenizer(said)["input_ids"]) <= 36
+        texts = [m["content"] for m in sample.messages if isinstance(m["content"], str)]
+        for word in re.findall(r" ?[A-Za-z]+", " ".join([said, *texts])):
+            assert len(processor.tokenizer(word)["input_ids"]) <= 5, word
 
 
 @pytest.mark.parametrize(

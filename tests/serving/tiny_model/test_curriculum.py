@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serving.tiny_model import curriculum
-from serving.tiny_model.curriculum import PICTURE_TASKS, TEXT_TASKS
+from serving.tiny_model.curriculum import TASKS
 from serving.tiny_model.exam_pictures import render
+from serving.tiny_model.first_set import PICTURE_TASKS
 from serving.tiny_model.pictures import draw
+from serving.tiny_model.scenes import Scene
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLProcessor
 
-TASKS = [*PICTURE_TASKS, *TEXT_TASKS]
+    from serving.tiny_model.samples import Sample
+
+PLACES = {
+    "image": "<|vision_start|><|image_pad|><|vision_end|>",
+    "video": "<|vision_start|><|video_pad|><|vision_end|>",
+}
 # As the trainer, its validation and the examiner spell their splits.
 SPLITS = ("train-0", "validation-0", "exam-colour")
 
@@ -30,6 +37,38 @@ def test_the_same_arguments_give_the_same_sample(task: str) -> None:
     again = [curriculum.sample("s", task, index) for index in reversed(range(20))]
     assert again[::-1] == first
     assert len({repr(sample) for sample in first}) > 1
+
+
+def parts(sample: Sample, kind: str) -> int:
+    """Return how many parts of a kind a sample's messages have."""
+    contents = [m["content"] for m in sample.messages if isinstance(m["content"], list)]
+    return sum(part["type"] == kind for content in contents for part in content)
+
+
+def test_every_task_belongs_to_one_form() -> None:
+    """No task is named twice, and each one's samples are of its own name."""
+    forms = (curriculum.ONE_PICTURE, curriculum.PICTURES, curriculum.VIDEO, curriculum.TEXT)
+    assert sorted(task for form in forms for task in form) == sorted(set(TASKS))
+    assert all(curriculum.sample("s", task, 0).task == task for task in TASKS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_form_says_which_pictures_its_questions_have(task: str) -> None:
+    """One picture, several in parts of their own, several that one video shows, or none."""
+    for index in range(20):
+        sample = curriculum.sample("s", task, index, 1.5)
+        shown, images, videos = len(sample.pictures), parts(sample, "image"), parts(sample, "video")
+        if task in curriculum.ONE_PICTURE:
+            assert (shown, images, videos) == (1, 1, 0)
+        elif task in curriculum.PICTURES:
+            assert (shown, videos) == (images, 0)
+            assert 2 <= shown <= 8
+        elif task in curriculum.VIDEO:
+            assert (images, videos) == (0, 1)
+            assert 2 <= shown <= 4
+        else:
+            assert (shown, images, videos) == (0, 0, 0)
+        assert all(picture.aspect == 1.5 for picture in sample.pictures)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -44,7 +83,8 @@ def test_every_task_renders(task: str, processor: Qwen3VLProcessor) -> None:
             tokenize=False,
         )
         assert prompt.endswith("<|im_start|>assistant\n<think>\n")
-        assert prompt.count("<|vision_start|><|image_pad|><|vision_end|>") == bool(sample.scene)
+        for kind, place in PLACES.items():
+            assert prompt.count(place) == prompt.count(f"<|{kind}_pad|>") == parts(sample, kind)
         question = next(m for m in reversed(sample.messages) if m["role"] == "user")["content"]
         texts = [question] if isinstance(question, str) else [p.get("text", "") for p in question]
         assert all(text in prompt for text in texts)
@@ -56,16 +96,16 @@ def worn_alike() -> random.Random:
     return random.Random(0)
 
 
-def test_no_two_splits_share_a_picture() -> None:
-    """Sixty scenes a split, drawn by either renderer, are all different."""
+@pytest.mark.parametrize("task", ["colour", "digits", "beside"])
+def test_no_two_splits_share_a_picture(task: str) -> None:
+    """Forty pictures a split, drawn by either renderer, are all different."""
     hashes = []
     for split in SPLITS:
-        for index in range(60):
-            scene = curriculum.sample(split, "colour", index).scene
-            assert scene is not None
-            for picture in (draw(scene, 96, 96, worn_alike()), render(scene, 96, 96)):
+        for index in range(40):
+            (shown,) = curriculum.sample(split, task, index).pictures
+            for picture in (draw(shown, 96, 96, worn_alike()), render(shown, 96, 96)):
                 hashes.append(hashlib.sha256(picture.tobytes()).hexdigest())
-    assert len(set(hashes)) == len(hashes) == 2 * 60 * len(SPLITS)
+    assert len(set(hashes)) == len(hashes) == 2 * 40 * len(SPLITS)
 
 
 @pytest.mark.parametrize("task", PICTURE_TASKS)
@@ -73,8 +113,8 @@ def test_answers_about_pictures_say_what_is_shown(task: str) -> None:
     """The answer agrees with the scene, and the thought holds all that may be asked."""
     for index in range(30):
         sample = curriculum.sample("s", task, index)
-        scene = sample.scene
-        assert scene is not None
+        (scene,) = sample.pictures
+        assert isinstance(scene, Scene)
         number = len(scene.shapes)
         several = "s" if number > 1 else ""
         expected = {

@@ -1,24 +1,22 @@
-"""What is learned from a sample: its thought and answer, and what each picture token shows."""
+"""What is learned from a sample: its thought and answer, after a prompt as a server makes it."""
 
 from __future__ import annotations
 
-import math
+import random
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from PIL import Image
 
 from serving.tiny_model import curriculum
-from serving.tiny_model.curriculum import Sample
-from serving.tiny_model.exam_pictures import render
-from serving.tiny_model.scenes import COLOURS, KINDS, Scene, Shape
 from tests.later import Later
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLProcessor
 
     from serving.tiny_model.lessons import Batch
+    from serving.tiny_model.samples import Sample
 
 pytestmark = pytest.mark.skipif(
     find_spec("torch") is None, reason="PyTorch is not installed; enable: make serve"
@@ -29,6 +27,7 @@ lessons = Later("serving.tiny_model.lessons")
 OPENED = "<|im_start|>assistant\n<think>\n"
 PAD = "<|endoftext|>"
 PIXELS_PER_TOKEN = 32
+PLACES = ("<|image_pad|>", "<|video_pad|>")
 
 
 def spoken(batch: Batch, row: int, processor: Qwen3VLProcessor) -> tuple[str, str]:
@@ -44,16 +43,10 @@ def spoken(batch: Batch, row: int, processor: Qwen3VLProcessor) -> tuple[str, st
 def drawn(task: str, count: int, processor: Qwen3VLProcessor) -> tuple[list[Sample], Batch]:
     """Return samples of a task and the batch made of them."""
     samples = [curriculum.sample("lesson", task, index) for index in range(count)]
-    grid = (6, 6) if samples[0].scene else (0, 0)
-    return samples, lessons.Lessons(processor, "lesson").batch(samples, grid)
+    return samples, lessons.Lessons(processor, "lesson").batch(samples, [(3, 3)])
 
 
-PLAIN_TASKS = [
-    task for task in (*curriculum.PICTURE_TASKS, *curriculum.TEXT_TASKS) if task != "json"
-]
-
-
-@pytest.mark.parametrize("task", PLAIN_TASKS)
+@pytest.mark.parametrize("task", [task for task in curriculum.TASKS if task != "json"])
 def test_thought_and_answer_are_learned_and_nothing_else(
     task: str, processor: Qwen3VLProcessor
 ) -> None:
@@ -61,7 +54,7 @@ def test_thought_and_answer_are_learned_and_nothing_else(
 
     What was forced is never learned, nor is the prompt: another hand writes both.
     """
-    samples, batch = drawn(task, 24, processor)
+    samples, batch = drawn(task, 16, processor)
     whole = 0
     for row, sample in enumerate(samples):
         said, learned = spoken(batch, row, processor)
@@ -126,13 +119,91 @@ def test_padding_is_neither_read_nor_learned(processor: Qwen3VLProcessor) -> Non
         assert (batch.labels[row, length:] == lessons.IGNORED).all()
 
 
-def test_a_picture_has_one_place_a_token(processor: Qwen3VLProcessor) -> None:
-    """Each row holds width times height places for its picture, and pixels for four times that."""
-    _, batch = drawn("colour", 3, processor)
-    place = processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    assert (batch.inputs["input_ids"] == place).sum(1).tolist() == [36, 36, 36]
-    assert batch.inputs["image_grid_thw"].tolist() == [[1, 12, 12]] * 3
-    assert batch.inputs["pixel_values"].shape[0] == 3 * 144
+def prompt_of(batch: Batch, row: int, processor: Qwen3VLProcessor) -> list[int]:
+    """Return a row's token ids up to the open thought."""
+    ids = batch.inputs["input_ids"][row].tolist()
+    opened = processor.tokenizer(OPENED)["input_ids"]
+    ends = [n for n in range(len(ids)) if ids[n - len(opened) : n] == opened]
+    return list(ids[: ends[-1]])
+
+
+@pytest.mark.parametrize("task", ["colour", "second_turn", "which_picture", "frames"])
+def test_a_prompt_with_pictures_is_what_the_processor_makes_of_them(
+    task: str, processor: Qwen3VLProcessor
+) -> None:
+    """Ids, kinds of tokens and grids are a server's, for pictures of two sizes in turn."""
+    grids = ((6, 6), (8, 5))
+    samples = [curriculum.sample("lesson", task, index, 1.2) for index in range(4)]
+    batch = lessons.Lessons(processor, "lesson").batch(samples, grids)
+    sizes = []
+    for row, sample in enumerate(samples):
+        sizes += (these := [grids[n % 2] for n in range(len(sample.pictures))])
+        prompt = processor.apply_chat_template(
+            list(sample.messages), add_generation_prompt=True, tokenize=False
+        )
+        pictures = [
+            Image.new("RGB", (w * PIXELS_PER_TOKEN, h * PIXELS_PER_TOKEN)) for w, h in these
+        ]
+        served = processor(text=[prompt], images=pictures)
+        ids = served["input_ids"][0]
+        assert prompt_of(batch, row, processor) == list(ids)
+        kinds = batch.inputs["mm_token_type_ids"][row]
+        assert kinds[: len(ids)].tolist() == list(served["mm_token_type_ids"][0])
+        assert not kinds[len(ids) :].any()
+    assert batch.inputs["image_grid_thw"].tolist() == [[1, 2 * h, 2 * w] for w, h in sizes]
+    assert len(batch.inputs["pixel_values"]) == 4 * sum(w * h for w, h in sizes)
+    assert batch.sight is not None
+    assert len(batch.sight.kind) == sum(w * h for w, h in sizes)
+
+
+def test_text_alone_has_nothing_to_see(processor: Qwen3VLProcessor) -> None:
+    """A batch of sums has token ids and a mask, and no sight."""
+    _, batch = drawn("addition", 3, processor)
+    assert set(batch.inputs) == {"input_ids", "attention_mask"}
+    assert batch.sight is None
+
+
+def test_every_task_is_asked_in_batches_of_its_form() -> None:
+    """No task is forgotten: the mixes are the curriculum's forms."""
+    assert set(lessons.ONE_PICTURE_MIX) == set(curriculum.ONE_PICTURE)
+    assert set(lessons.PICTURES_MIX) == set(curriculum.PICTURES)
+    assert set(lessons.VIDEO_MIX) == set(curriculum.VIDEO)
+    assert {*lessons.SHORT_MIX, *lessons.TOOL_MIX, "aloud"} == set(curriculum.TEXT)
+
+
+def places_of(batch: Batch, processor: Qwen3VLProcessor) -> int:
+    """Return how many tokens of a batch are places of pictures or videos."""
+    ids = torch.tensor(processor.tokenizer.convert_tokens_to_ids(list(PLACES)))
+    return int(torch.isin(batch.inputs["input_ids"], ids).sum())
+
+
+def test_batches_with_pictures_take_turns_in_their_forms(processor: Qwen3VLProcessor) -> None:
+    """A batch asks tasks of one form, sees what it has places for, and every form comes."""
+    drawer = lessons.Lessons(processor, "forms")
+    batches = [drawer.seen(0.0) for _ in range(16)]
+    forms = (curriculum.ONE_PICTURE, curriculum.PICTURES, curriculum.VIDEO)
+    met = [[form for form in forms if set(batch.tasks) <= set(form)] for batch in batches]
+    assert all(len(fitting) == 1 for fitting in met)
+    assert {form for fitting in met for form in fitting} == set(forms)
+    for batch in batches:
+        assert 4 <= len(batch.tasks) <= 32
+        assert batch.sight is not None
+        assert places_of(batch, processor) == len(batch.sight.kind)
+
+
+def test_large_pictures_come_mostly_later(processor: Qwen3VLProcessor) -> None:
+    """The share of batches with pictures of any size grows with time, from few to most."""
+    shares = []
+    for progress in (0.0, 0.25, 1.0):
+        drawer = lessons.Lessons(processor, "large")
+        chosen: list[bool] = []
+        # Choices alone are wanted here, hundreds of them.
+        drawer.pictures = drawer.several = lambda *, large, met=chosen: met.append(large)
+        drawer.videos = lambda: None
+        for _ in range(300):
+            drawer.seen(progress)
+        shares.append(sum(chosen) / len(chosen))
+    assert 0 < shares[0] < 0.2 < shares[1] < 0.5 < shares[2] < 0.8
 
 
 def test_the_same_seed_draws_the_same_lessons(processor: Qwen3VLProcessor) -> None:
@@ -146,58 +217,37 @@ def test_the_same_seed_draws_the_same_lessons(processor: Qwen3VLProcessor) -> No
     assert not torch.equal(batches[0], first.texts(lessons.TOOL_MIX, 4).inputs["input_ids"])
 
 
-@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("most", [56, 100, 256])
 def test_picture_sizes_stay_within_the_processors_limits(
-    progress: float, processor: Qwen3VLProcessor
+    most: int, processor: Qwen3VLProcessor
 ) -> None:
     """The processor leaves every size that is drawn as it is, so tokens and pixels agree."""
+    assert most in {lessons.SMALL, lessons.SEVERAL, lessons.MOST}
     limits = processor.image_processor.size
-    for seed in range(40):
-        width, height = lessons.picture_grid(lessons.Lessons(processor, f"{seed}")._rng, progress)
+    drawn = [lessons.picture_grid(random.Random(seed), most) for seed in range(200)]
+    for width, height in drawn:
+        assert width * height <= most
         assert limits.shortest_edge <= width * height * PIXELS_PER_TOKEN**2 <= limits.longest_edge
+    assert max(width * height for width, height in drawn) > 0.9 * most
 
 
-CIRCLE = Scene(
-    kind="circle",
-    colour="red",
-    shade=COLOURS["red"],
-    background=((240, 240, 240), (240, 240, 240)),
-    shapes=(Shape(x=0.62, y=0.45, radius=0.3, turn=0.0),),
-    aspect=1.6,
-)
+@pytest.mark.parametrize(("large", "heights"), [(False, {3, 4}), (True, {3, 4, 5, 6})])
+def test_strips_are_much_wider_than_high(
+    large: bool, heights: set[int], processor: Qwen3VLProcessor
+) -> None:
+    """They are two to five times as wide, of all heights, and not larger than a picture may be."""
+    grids = [lessons.strip_grid(random.Random(seed), large=large) for seed in range(300)]
+    assert all(2 <= width / height <= 5.1 for width, height in grids)
+    assert {height for _, height in grids} == heights
+    limits = processor.image_processor.size
+    pixels = [width * height * PIXELS_PER_TOKEN**2 for width, height in grids]
+    assert limits.shortest_edge <= min(pixels) <= max(pixels) <= limits.longest_edge
 
 
-def test_sight_of_a_circle_is_what_distance_says() -> None:
-    """Cells within 0.55 radii are the circle, those around its edge open, others ground."""
-    sight = lessons.look([CIRCLE], (8, 5))
-    for token, (row, column) in enumerate((r, c) for r in range(5) for c in range(8)):
-        away = math.sqrt(((column + 0.5) / 5 - 0.62) ** 2 + ((row + 0.5) / 5 - 0.45) ** 2)
-        if away < 0.165:
-            kind, colour = 1 + KINDS.index("circle"), list(COLOURS).index("red")
-        else:
-            kind, colour = (lessons.IGNORED if away < 0.375 + 0.14 else 0), lessons.IGNORED
-        assert (sight.kind[token], sight.colour[token]) == (kind, colour), (row, column)
-    assert sight.centre.nonzero().tolist() == [[2 * 8 + 3]]
-    assert sight.centre[2 * 8 + 3] == 1.0
-
-
-@pytest.mark.parametrize("index", range(6))
-@pytest.mark.parametrize(("kind", "share"), [("circle", 1.0), ("square", 1.0), ("triangle", 0.9)])
-def test_sight_agrees_with_the_drawn_picture(kind: str, share: float, index: int) -> None:
-    """Drawn by the other renderer, cells called a shape hold it and cells called ground do not.
-
-    The cells called a triangle form a disc, which reaches a little over its sides.
-    """
-    samples = (curriculum.sample(f"sight-{kind}", "kind", n, 1.6) for n in range(index, 1000, 6))
-    scene = next(s.scene for s in samples if s.scene is not None and s.scene.kind == kind)
-    width, height = 16, 10
-    picture = render(scene, width * PIXELS_PER_TOKEN, height * PIXELS_PER_TOKEN)
-    away = np.linalg.norm(np.asarray(picture, dtype=float) - np.array(scene.shade), axis=2)
-    cells = (away < 1).reshape(height, PIXELS_PER_TOKEN, width, PIXELS_PER_TOKEN)
-    covered = torch.from_numpy(cells.mean(axis=(1, 3))).flatten()
-    sight = lessons.look([scene], (width, height))
-    held = covered[sight.kind == 1 + KINDS.index(kind)] > 0.2
-    assert held.double().mean() >= share
-    assert (covered[sight.kind == 0] == 0).all()
-    assert int(sight.centre.sum()) == len(scene.shapes)
-    assert (covered[sight.centre == 1] > 0.2).all()
+def test_a_videos_frames_are_small(processor: Qwen3VLProcessor) -> None:
+    """Eight of them are never shrunk, and many sizes come, down to two tokens each way."""
+    grids = [lessons.frame_grid(random.Random(seed)) for seed in range(400)]
+    limit = processor.video_processor.size.longest_edge
+    assert all(8 * width * height * PIXELS_PER_TOKEN**2 <= limit for width, height in grids)
+    assert min(min(grid) for grid in grids) == 2
+    assert len(set(grids)) > 30

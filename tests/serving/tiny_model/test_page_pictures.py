@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from serving.gateway.page.samples import SAMPLES, Sample
-from serving.tiny_model.curriculum import PICTURE_TASKS
+from serving.tiny_model.first_set import PICTURE_TASKS
 from serving.tiny_model.page_pictures import FOLDER, picture_for, scene_for
 
 MAX_BYTES = 8_000

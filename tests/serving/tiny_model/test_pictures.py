@@ -1,4 +1,4 @@
-"""Two renderers that share no drawing code show the same shapes in the same places."""
+"""Two renderers that share no drawing code show the same shapes and digits in the same places."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 import serving
+from serving.tiny_model.digits import random_note
 from serving.tiny_model.exam_pictures import FORMATS, SIZES, encode, render
 from serving.tiny_model.pictures import draw
-from serving.tiny_model.scenes import Scene, random_scene
+from serving.tiny_model.samples import Picture
+from serving.tiny_model.scenes import Rgb, random_pair, random_scene
 
 SOURCES = Path(serving.__file__).parent / "tiny_model"
 PACKAGE = "serving.tiny_model"
@@ -26,39 +29,87 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-def shape_mask(scene: Scene, picture: Image.Image) -> np.ndarray:
-    """Return where a picture is nearer to the shade than to its ground."""
+Mask = NDArray[np.bool_]
+SIZED = st.sampled_from([(448, 448), (640, 448), (448, 700)])
+SEEDS = st.integers(0, 2**32)
+
+
+def mask_of(shade: Rgb, others: tuple[Rgb, ...], picture: Image.Image) -> Mask:
+    """Return where a picture is nearer to a shade than to any other that it shows."""
     pixels = np.asarray(picture, dtype=float)
-    grounds = [np.linalg.norm(pixels - np.array(ground), axis=2) for ground in scene.background]
-    return np.linalg.norm(pixels - np.array(scene.shade), axis=2) < np.minimum(*grounds)
+    away = [np.linalg.norm(pixels - np.array(colour), axis=2) for colour in (shade, *others)]
+    return np.asarray(away[0] < np.min(away[1:], axis=0))
 
 
-@settings(max_examples=25)
-@given(seed=st.integers(0, 2**32), size=st.sampled_from([(448, 448), (640, 448), (448, 700)]))
+def agreement(first: Mask, second: Mask) -> float:
+    """Return which share of what is covered by one or the other is covered by both."""
+    return float((first & second).sum() / (first | second).sum())
+
+
+def widened(mask: Mask, pixels: int) -> Mask:
+    """Return a mask that reaches so many pixels further to every side."""
+    return (
+        np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MaxFilter(2 * pixels + 1)))
+        > 0
+    )
+
+
+@settings(max_examples=20)
+@given(seed=SEEDS, size=SIZED)
 def test_both_renderers_show_the_shapes_in_the_same_places(
     seed: int, size: tuple[int, int]
 ) -> None:
     """The areas they paint agree by more than nine tenths, wear included."""
     scene = random_scene(seeded(seed), size[0] / size[1])
-    first = shape_mask(scene, draw(scene, *size, seeded(seed)))
-    second = shape_mask(scene, render(scene, *size))
-    assert (first & second).sum() / (first | second).sum() > 0.9
+    pictures = draw(scene, *size, seeded(seed)), render(scene, *size)
+    first, second = (mask_of(scene.shade, scene.background, picture) for picture in pictures)
+    assert agreement(first, second) > 0.9
+
+
+@settings(max_examples=12)
+@given(seed=SEEDS, size=SIZED)
+def test_both_renderers_show_both_shapes_of_a_pair(seed: int, size: tuple[int, int]) -> None:
+    """Each of the two has its own colour in the same place, and the left one lies left."""
+    pair = random_pair(seeded(seed), size[0] / size[1])
+    pictures = draw(pair, *size, seeded(seed)), render(pair, *size)
+    for scene, other in (pair.layers, pair.layers[::-1]):
+        others = (other.shade, *scene.background)
+        first, second = (mask_of(scene.shade, others, picture) for picture in pictures)
+        assert agreement(first, second) > 0.85
+        middle = np.nonzero(second)[1].mean() / min(size)
+        assert middle == pytest.approx(scene.shapes[0].x, abs=0.02)
+
+
+@settings(max_examples=12)
+@given(seed=SEEDS, size=st.sampled_from([(448, 448), (448, 700), (960, 240)]))
+def test_both_renderers_write_the_same_digits(seed: int, size: tuple[int, int]) -> None:
+    """Nothing that one of them writes lies further than two pixels from what the other does."""
+    note = random_note(seeded(seed), size[0] / size[1])
+    pictures = draw(note, *size, seeded(seed)), render(note, *size)
+    first, second = (mask_of(note.shade, note.background, picture) for picture in pictures)
+    assert (first & ~widened(second, 2)).sum() < 0.01 * first.sum()
+    assert (second & ~widened(first, 2)).sum() < 0.01 * second.sum()
+    assert agreement(first, second) > 0.75
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_renderers_draw_by_different_programs(seed: int) -> None:
-    """Their pictures of one scene are never the same, edges least of all."""
-    scene = random_scene(seeded(seed), 1.0)
-    assert draw(scene, 128, 128, seeded(seed)).tobytes() != render(scene, 128, 128).tobytes()
+    """Their pictures of one scene or number are never the same, edges least of all."""
+    shown: tuple[Picture, ...] = random_scene(seeded(seed), 1.0), random_note(seeded(seed), 1.0)
+    for picture in shown:
+        drawn = draw(picture, 128, 128, seeded(seed))
+        assert drawn.tobytes() != render(picture, 128, 128).tobytes()
 
 
-@pytest.mark.parametrize("size", [(48, 48), (160, 160), (97, 61), (500, 480)])
-def test_a_drawn_picture_has_the_size_asked_for(size: tuple[int, int]) -> None:
-    """Whatever the wear, width and height are those of the lesson."""
+@pytest.mark.parametrize("size", [(48, 48), (160, 160), (97, 61), (500, 480), (320, 64)])
+def test_a_picture_has_the_size_asked_for(size: tuple[int, int]) -> None:
+    """Whatever is shown and whatever the wear, width and height are those of the lesson."""
+    aspect = size[0] / size[1]
     for seed in range(12):
-        scene = random_scene(seeded(seed), size[0] / size[1])
-        picture = draw(scene, *size, seeded(seed))
-        assert (picture.size, picture.mode) == (size, "RGB")
+        for make in (random_scene, random_pair, random_note):
+            shown = make(seeded(seed), aspect)
+            for picture in (draw(shown, *size, seeded(seed)), render(shown, *size)):
+                assert (picture.size, picture.mode) == (size, "RGB")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -93,7 +144,7 @@ def imported(module: str) -> set[str]:
 def test_the_trainer_never_sees_the_examiners_pictures() -> None:
     """Training reaches neither the exam nor its renderer, by whatever way."""
     reached = imported("training")
-    assert {"lessons", "pictures", "scenes", "curriculum"} <= reached
+    assert {"lessons", "pictures", "scenes", "digits", "curriculum", "second_set"} <= reached
     assert not {name for name in reached if name.startswith(("exam", "score"))}
 
 
