@@ -167,7 +167,7 @@ class Pair:
             stderr=output,
             # Signals reach the children through us alone, in the order that drains streams.
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 — no other thread runs
+            preexec_fn=die_with_parent,  # noqa: PLW1509 — no other thread runs
         )
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -188,7 +188,7 @@ class Pair:
         while self._alive() and not self._signals:
             for line in log.new_lines():
                 self._phases.read(line)
-            if _answers(f"{admin}/readyz"):
+            if answers(f"{admin}/readyz"):
                 self._phases.done("ready")
                 sys.stdout.write(self._ready(admin, has_keys).block())
                 sys.stdout.flush()
@@ -275,7 +275,8 @@ def served_context(listen: str) -> int:
         return int(json.load(engine.getresponse())["data"][0]["max_model_len"])
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether an address on this machine answers with 200."""
     try:
         with DIRECT.open(url, timeout=2) as reply:
             return bool(reply.status == 200)
@@ -296,7 +297,7 @@ def _wait(part: subprocess.Popen[bytes] | None, seconds: float) -> None:
             part.wait(seconds)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to end this child when its parent is killed, so that none is orphaned."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

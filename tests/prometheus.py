@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ports import free_ports
+from serving.ports import free_ports
 
 WAIT_SECONDS = 60.0
 

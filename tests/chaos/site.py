@@ -15,11 +15,11 @@ from typing import Final
 import aiohttp
 import psutil
 
+from serving.ports import free_ports
 from serving.settings import PREFIX, SHORT_NAMES
 from tests.chaos.client import Client
 from tests.chaos.paced_engine import Pace
 from tests.chaos.wait import until
-from tests.ports import free_ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 300.0

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.ports import free_ports
 from tests.deploy import dockerfile, environment
-from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "deploy" / "requirements" / "gateway.txt"

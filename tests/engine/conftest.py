@@ -22,8 +22,8 @@ import pytest
 from PIL import Image, ImageDraw
 from prometheus_client.parser import text_string_to_metric_families
 
+from serving.ports import free_ports
 from tests.otlp import Collector, collector
-from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = ROOT / "serving" / "tiny_model" / "checkpoint"

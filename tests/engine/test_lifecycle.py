@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from serving.ports import free_ports
 from tests.engine.conftest import (
     ANSWER_SECONDS,
     ROOT,
@@ -26,7 +27,6 @@ from tests.engine.conftest import (
     require_engine,
     variables,
 )
-from tests.ports import free_ports
 
 WATCHDOG_SECONDS = 5
 STREAMS = 8

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.ports import free_ports
+from serving.ports import free_ports
 
 # How long a thing that must happen is waited for; no verdict hangs on when it does.
 WAIT_SECONDS = 60

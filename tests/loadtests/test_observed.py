@@ -17,8 +17,8 @@ import pytest
 
 from loadtests import observed
 from loadtests.observed import OBSERVED, Observer, Page, Reading, observe, observed_in, reading
+from serving.ports import free_ports
 from tests.contracts import metric_list
-from tests.ports import free_ports
 
 PATIENCE_SECONDS = 60
 EVERY_SECONDS = 0.05

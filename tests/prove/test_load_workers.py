@@ -9,9 +9,9 @@ from collections import defaultdict
 
 import pytest
 
+from serving.ports import free_ports
 from tests.loadtests.labs import LAB, TIMEOUT_SECONDS, laboratory, play, told
 from tests.loadtests.swarm.test_swarm import after, hanging, serving
-from tests.ports import free_ports
 
 STEPS = [
     {"rate": 30, "seconds": 3},

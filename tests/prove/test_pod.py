@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from serving.ports import free_ports
 from tests.helm.pods import containers_of, environment_of, pod_of, settings_of
 from tests.helm.rendering import CHART, ROOT, Json, render
-from tests.ports import free_ports
 
 # Paths of the containers that are folders of the test here.
 MOUNTS = ("/app", "/launcher", "/etc/qwen3-vl-keys", "/etc/qwen3-vl", "/run/qwen3-vl", "/cache")

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.ports import free_ports
+from serving.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_VLLM = ROOT / "tests" / "data" / "fake_vllm"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.ports import free_ports
 from tests.certificates import Authority
-from tests.ports import free_ports
 from tests.serving.conftest import ROOT, WAIT_SECONDS, End
 from tests.serving.engine import hub_server
 from tests.serving.engine.hub_server import Hub, Repository

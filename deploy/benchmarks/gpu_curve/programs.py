@@ -4,25 +4,22 @@ Both die with this process, however it dies: a GPU must not stay taken by what n
 """
 
 import contextlib
-import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+from serving.ports import free_ports
+from serving.up import answers, die_with_parent
+
 TICK_SECONDS = 0.2
 # How long a program may take to end when it is asked to: the engine lets go of its memory.
 ENDPOINT_END_SECONDS, LOAD_END_SECONDS = 60, 10
 ROOT = Path(__file__).parents[3]
-# Never by a proxy: what is asked here runs on this machine.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Ended(Exception):
@@ -41,7 +38,7 @@ class Endpoint:
     """`serving up` on a free port of this machine, from its start to its end."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        port, admin_port = _free_ports()
+        port, admin_port = free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
         self._log = log
@@ -58,7 +55,7 @@ class Endpoint:
         while time.monotonic() < deadline:
             if not self.is_alive:
                 raise Ended(last_words(self._log))
-            if _answers(f"{self.admin_url}/readyz"):
+            if answers(f"{self.admin_url}/readyz"):
                 return
             time.sleep(TICK_SECONDS)
         raise TimeoutError
@@ -81,7 +78,7 @@ def start(
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no other thread runs
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - no other thread runs
         )
 
 
@@ -110,24 +107,3 @@ def end(process: subprocess.Popen[bytes], patience_seconds: float) -> None:
 def last_words(log: Path, characters: int = 400) -> str:
     """Return the end of a log on one line."""
     return " ".join(log.read_text(errors="replace").split())[-characters:] or "it said nothing"
-
-
-def _free_ports() -> tuple[int, int]:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
-
-
-def _answers(url: str) -> bool:
-    try:
-        with DIRECT.open(url, timeout=2) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

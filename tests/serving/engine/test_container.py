@@ -10,7 +10,7 @@ import pytest
 
 from serving.engine import container, launcher
 from serving.options import EngineSettings
-from tests.ports import free_ports
+from serving.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 WAIT_SECONDS = 60

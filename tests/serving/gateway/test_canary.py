@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from serving.ports import free_ports
 from tests.fake_engine import (
     DONE,
     WAIT_SECONDS,
@@ -26,7 +27,6 @@ from tests.fake_engine import (
     usage_event,
     whole,
 )
-from tests.ports import free_ports
 from tests.serving.gateway.canary import Canaries
 
 # All loggers from DEBUG on, asyncio's debug mode, and two routes that fail with what they read.

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from serving.gateway.descriptors import FOR_ITSELF, PER_CLIENT, clients_within
+from serving.ports import free_ports
 from tests.fake_engine import UNARY, WAIT_SECONDS, whole
-from tests.ports import free_ports
 
 OPEN_FILES = 160
 MOST = clients_within(OPEN_FILES, 8192)

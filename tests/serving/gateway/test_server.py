@@ -15,6 +15,7 @@ from serving.catalogue import entry_for
 from serving.failure import StartError
 from serving.gateway.server import run
 from serving.options import EngineSettings, Settings
+from serving.ports import free_ports
 from tests.fake_engine import (
     DONE,
     WAIT_SECONDS,
@@ -23,7 +24,6 @@ from tests.fake_engine import (
     held,
     stall,
 )
-from tests.ports import free_ports
 
 PROGRAM = """
 import json, sys

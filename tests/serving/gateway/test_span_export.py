@@ -12,9 +12,9 @@ from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.span_export import MAX_WAITING_SPANS, Losses, SpanExport
 from serving.gateway.spans import SpanMaker
 from serving.options import Settings
+from serving.ports import free_ports
 from tests.fake_engine import WAIT_SECONDS, FakeEngine
 from tests.otlp import Collector, collector
-from tests.ports import free_ports
 from tests.serving.gateway.conftest import RunningGateway
 from tests.serving.gateway.test_spans import PLACE, record
 

@@ -1,11 +1,11 @@
-"""Ports for programs that tests start, which name them before they can open them."""
+"""Ports for programs that are told theirs before they can open them."""
 
 import random
 import socket
 from contextlib import suppress
 
 # Below those that Linux hands out by itself: no other socket gets one of these by chance before
-# the program opens it, not in a second test process either.
+# the program opens it, not in another process that looks for one either.
 FIRST, LAST = 10_000, 32_000
 
 
