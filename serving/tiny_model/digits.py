@@ -1,4 +1,4 @@
-"""Numbers that are written in a picture: how each hand draws a digit, and where they stand.
+"""Numbers that are written in a picture: how a digit is drawn, and where they stand.
 
 A digit is strokes: lines through points of a box that is 1 high and `WIDTH` wide. No font is used,
 so that nothing but this file decides what a digit looks like.
@@ -30,8 +30,8 @@ def _arc(centre: Point, radii: Point, first: float, last: float) -> Stroke:
     return tuple((x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles)
 
 
-# Round as by hand, with the box from (0, 0) to (WIDTH, 1).
-ROUND: tuple[tuple[Stroke, ...], ...] = (
+# The strokes of 0 to 9, with the box from (0, 0) to (WIDTH, 1).
+STROKES: tuple[tuple[Stroke, ...], ...] = (
     (_arc((0.28, 0.5), (0.28, 0.5), 0, 360),),
     (((0.08, 0.2), (0.3, 0.0), (0.3, 1.0)),),
     ((*_arc((0.28, 0.28), (0.28, 0.28), 180, 380), (0.0, 1.0), (0.56, 1.0)),),
@@ -46,16 +46,6 @@ ROUND: tuple[tuple[Stroke, ...], ...] = (
     (_arc((0.28, 0.25), (0.25, 0.25), 0, 360), _arc((0.28, 0.74), (0.28, 0.26), 0, 360)),
     (_arc((0.28, 0.3), (0.28, 0.3), 0, 360), ((0.56, 0.3), (0.5, 0.62), (0.16, 1.0))),
 )
-# The corners and middles of a display with seven bars, and the bars lit for each digit.
-_BARS: dict[str, Stroke] = {
-    "a": ((0.0, 0.0), (0.56, 0.0)), "b": ((0.56, 0.0), (0.56, 0.5)),
-    "c": ((0.56, 0.5), (0.56, 1.0)), "d": ((0.0, 1.0), (0.56, 1.0)),
-    "e": ((0.0, 0.5), (0.0, 1.0)), "f": ((0.0, 0.0), (0.0, 0.5)),
-    "g": ((0.0, 0.5), (0.56, 0.5)),
-}  # fmt: skip
-_LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
-BARS = tuple(tuple(_BARS[bar] for bar in lit) for lit in _LIT)
-HANDS = {"round": ROUND, "bars": BARS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +53,6 @@ class Note:
     """A number written in one line; lengths are in shorter sides of the picture."""
 
     digits: str
-    hand: str
     left: float
     top: float
     height: float
@@ -90,7 +79,7 @@ class Note:
         found = []
         for digit, (left, top, _, height) in zip(self.digits, self.boxes(), strict=True):
             pieces: list[tuple[Point, Point]] = []
-            for stroke in HANDS[self.hand][int(digit)]:
+            for stroke in STROKES[int(digit)]:
                 points = [
                     (left + (x + self.slant * (0.5 - y)) * height, top + y * height)
                     for x, y in stroke
@@ -121,7 +110,6 @@ def random_page(rng: random.Random, aspect: float) -> Page:
             replace(
                 first,
                 digits="".join(rng.choice("0123456789") for _ in range(fitting)),
-                hand=rng.choice(list(HANDS)),
                 left=left,
                 top=top,
                 height=high,
@@ -144,7 +132,6 @@ def random_note(rng: random.Random, aspect: float) -> Note:
     shade = jitter(rng, COLOURS[rng.choice(list(COLOURS))], 14)
     return Note(
         digits=digits,
-        hand=rng.choice(list(HANDS)),
         left=rng.uniform(margin * tall, width - (reach + margin) * tall),
         top=rng.uniform(margin * tall, height - (1 + margin) * tall),
         height=tall,

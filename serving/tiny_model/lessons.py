@@ -24,21 +24,23 @@ IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 # How often each task is asked in batches of its form.
 ONE_PICTURE_MIX = {
     "colour": 1, "kind": 2, "count": 3, "describe": 2, "json": 3,
-    "place": 4, "beside": 5, "digits": 10, "second_turn": 3,
+    "place": 4, "beside": 5, "digits": 12, "second_turn": 3,
 }  # fmt: skip
-PICTURES_MIX = {"which_picture": 3, "one_of_two": 3, "frames": 3}
+TWO_PICTURES_MIX = {"which_picture": 1, "one_of_two": 1}
+FRAMES_MIX = {"frames": 1}
 VIDEO_MIX = {"video": 1}
-FORMS = {"one": 5, "several": 3, "video": 1}  # how often each form of batch comes
+FORMS = {"one": 10, "two": 5, "frames": 2, "video": 2}  # how often each form of batch comes
 SHORT_MIX = {"addition": 3, "unknown": 1, "history": 2}
 TOOL_MIX = {"tool_call": 3, "tool_answer": 2}
 NEVER_CUT = ("unknown",)  # has nothing to answer early
 CUT_SHARE = 0.15  # of all thoughts end early, as under a thinking budget
 FORCED_ENDS = ("</think>", "\n</think>")
-PICTURE_TOKENS = 900  # picture tokens of one batch: many small pictures or few large ones
-# Tokens of a picture: as few and as many as the processor makes, of small ones, of several.
+PICTURE_TOKENS = 700  # picture tokens of one batch: many small pictures or few large ones
+# Tokens of a picture: as few and as many as the processor makes, of small ones, of many in one
+# question.
 LEAST, MOST = MIN_PIXELS // CELL**2, MAX_PIXELS // CELL**2
-SMALL, SEVERAL = 56, 100
-PAGES = 24  # pictures of a batch that is only looked at
+SMALL, OF_MANY = 56, 100
+PAGES = 10  # pictures of a batch that is only looked at
 STRIPS = 0.3  # of all batches of one picture each have one much wider than high
 
 Grid = tuple[int, int]
@@ -82,9 +84,9 @@ def picture_grid(rng: random.Random, largest: int) -> Grid:
             return width, height
 
 
-def frame_grid(rng: random.Random) -> Grid:
+def frame_grid(rng: random.Random, *, large: bool) -> Grid:
     """Choose the width and height in tokens of a video's frames, which may be smaller."""
-    return rng.randint(2, 9), rng.randint(2, 7)
+    return rng.randint(2, 16 if large else 8), rng.randint(2, 10 if large else 6)
 
 
 def strip_grid(rng: random.Random, *, large: bool) -> Grid:
@@ -119,32 +121,35 @@ class Lessons:
         """
         (form,) = self._rng.choices(list(FORMS), list(FORMS.values()))
         large = self._rng.random() < min(0.6, 0.1 + progress)
-        if form == "video":
-            return self.videos()
-        return self.pictures(large=large) if form == "one" else self.several(large=large)
+        forms = {"one": self.one, "two": self.two, "frames": self.frames, "video": self.videos}
+        return forms[form](large=large)
 
-    def pictures(self, mix: dict[str, int] | None = None, *, large: bool = True) -> Batch:
-        """Draw questions about one picture each, all of one size, of any size where `large`."""
+    def one(self, mix: dict[str, int] = ONE_PICTURE_MIX, *, large: bool = True) -> Batch:
+        """Draw questions about one picture each, all of one size."""
         if self._rng.random() < STRIPS:
             grid = strip_grid(self._rng, large=large)
         else:
             grid = picture_grid(self._rng, MOST if large else SMALL)
-        return self._seen(mix or ONE_PICTURE_MIX, [grid], 1)
+        return self._seen(mix, [grid], 1)
 
-    def several(self, mix: dict[str, int] | None = None, *, large: bool = True) -> Batch:
-        """Draw questions about several pictures, of one size or two of about one aspect."""
-        largest = SEVERAL if large else SMALL
+    def two(self, mix: dict[str, int] = TWO_PICTURES_MIX, *, large: bool = True) -> Batch:
+        """Draw questions about two pictures, of one size or two of about one aspect."""
+        largest = MOST if large else SMALL
         first = second = picture_grid(self._rng, largest)
         while self._rng.random() < 0.5:
             second = picture_grid(self._rng, largest)
             if abs(math.log(first[0] * second[1] / first[1] / second[0])) < 0.1:
                 break
             second = first
-        return self._seen(mix or PICTURES_MIX, [first, second], 3)
+        return self._seen(mix, [first, second], 2)
 
-    def videos(self) -> Batch:
+    def frames(self, *, large: bool = True) -> Batch:
+        """Draw questions about two to eight pictures of one size."""
+        return self._seen(FRAMES_MIX, [picture_grid(self._rng, OF_MANY if large else SMALL)], 5)
+
+    def videos(self, *, large: bool = True) -> Batch:
         """Draw questions about videos whose frames have one size."""
-        return self._seen(VIDEO_MIX, [frame_grid(self._rng)], 3)
+        return self._seen(VIDEO_MIX, [frame_grid(self._rng, large=large)], 3)
 
     def pages(self) -> Batch:
         """Draw pictures full of digits, about which nothing is asked."""

@@ -31,9 +31,9 @@ from serving.tiny_model import architecture
 from serving.tiny_model.lessons import (
     IGNORED,
     ONE_PICTURE_MIX,
-    PICTURES_MIX,
     SHORT_MIX,
     TOOL_MIX,
+    TWO_PICTURES_MIX,
     Batch,
     Lessons,
     Sight,
@@ -58,9 +58,9 @@ PROBES = {
     "digit": 1 + 10,
 }
 TEXT_BATCHES: tuple[tuple[dict[str, int], int], ...] = (
-    ({"aloud": 1}, 8),
-    (TOOL_MIX, 8),
-    (SHORT_MIX, 24),
+    ({"aloud": 1}, 6),
+    (TOOL_MIX, 6),
+    (SHORT_MIX, 16),
 )
 
 
@@ -258,8 +258,9 @@ def score(run: Run, device: str, samples: int = 32) -> dict[str, float]:
     right: dict[str, list[bool]] = {}
     lessons = Lessons(run.processor, "validation")
     mixes: list[Callable[[], Batch]] = [
-        *(lambda t=task: lessons.pictures({t: 1}) for task in ONE_PICTURE_MIX),
-        *(lambda t=task: lessons.several({t: 1}) for task in PICTURES_MIX),
+        *(lambda t=task: lessons.one({t: 1}) for task in ONE_PICTURE_MIX),
+        *(lambda t=task: lessons.two({t: 1}) for task in TWO_PICTURES_MIX),
+        lessons.frames,
         lessons.videos,
         *(lambda t=task: lessons.texts({t: 1}, 16) for task in (*SHORT_MIX, *TOOL_MIX, "aloud")),
     ]

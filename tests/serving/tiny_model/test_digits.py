@@ -1,4 +1,4 @@
-"""Digits look like themselves in every hand, and numbers lie whole inside their picture."""
+"""Digits look like themselves, and numbers lie whole inside their picture."""
 
 import itertools
 import math
@@ -12,22 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from serving.tiny_model.digits import BARS, HANDS, Note, Point, random_note, random_page
+from serving.tiny_model.digits import STROKES, Note, Point, random_note, random_page
 from serving.tiny_model.exam_pictures import render
 
 ASPECTS = st.floats(0.3, 6)
 SEEDS = st.integers(0, 2**32)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-# The bits of bars a to g that displays light for 0 to 9.
-SEGMENT_CODES = (0x3F, 0x06, 0x5B, 0x4F, 0x66, 0x6D, 0x7D, 0x07, 0x7F, 0x6F)
-MIDDLES = (
-    (0.28, 0.0), (0.56, 0.25), (0.56, 0.75), (0.28, 1.0), (0.0, 0.75), (0.0, 0.25), (0.28, 0.5),
-)  # fmt: skip
 # The grounds that a digit's strokes close in, as people write it.
-HOLES = {
-    "round": (1, 0, 0, 0, 1, 0, 1, 0, 2, 1),
-    "bars": (1, 0, 0, 0, 0, 0, 1, 0, 2, 1),
-}
+HOLES = (1, 0, 0, 0, 1, 0, 1, 0, 2, 1)
 
 
 def seeded(seed: int) -> random.Random:
@@ -35,10 +27,10 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-def written(digits: str, hand: str, *, weight: float = 0.14, slant: float = 0.0) -> Note:
+def written(digits: str, *, weight: float = 0.14, slant: float = 0.0) -> Note:
     """Return a note in black on white with its first digit in the middle of a square."""
     return Note(
-        digits=digits, hand=hand, left=0.276, top=0.1, height=0.8, weight=weight, slant=slant,
+        digits=digits, left=0.276, top=0.1, height=0.8, weight=weight, slant=slant,
         shade=BLACK, background=(WHITE, WHITE), aspect=1.0,
     )  # fmt: skip
 
@@ -68,42 +60,30 @@ def along(line: tuple[Point, Point]) -> list[Point]:
     return [(x1 + (x2 - x1) * n / 8, y1 + (y2 - y1) * n / 8) for n in range(9)]
 
 
-@pytest.mark.parametrize("hand", HANDS)
 @pytest.mark.parametrize("weight", [0.1, 0.17])
-def test_no_two_digits_of_a_hand_look_alike(hand: str, weight: float) -> None:
+def test_no_two_digits_look_alike(weight: float) -> None:
     """Of what two of them cover together, at least a tenth belongs to one of them alone."""
-    drawn = [ink(written(digit, hand, weight=weight)) for digit in "0123456789"]
+    drawn = [ink(written(digit, weight=weight)) for digit in "0123456789"]
     for first, second in itertools.combinations(drawn, 2):
         assert (first & second).sum() / (first | second).sum() < 0.9
 
 
-@pytest.mark.parametrize("hand", HANDS)
 @pytest.mark.parametrize("weight", [0.1, 0.17])
-def test_digits_enclose_as_many_grounds_as_in_writing(hand: str, weight: float) -> None:
+def test_digits_enclose_as_many_grounds_as_in_writing(weight: float) -> None:
     """An 8 has two holes, 0, 6 and 9 have one, and what is open is drawn open."""
-    pictures = [render(written(d, hand, weight=weight), 96, 96).convert("L") for d in "0123456789"]
+    pictures = [render(written(d, weight=weight), 96, 96).convert("L") for d in "0123456789"]
     parted = [p.point(lambda value: 255 if value > 127 else 0) for p in pictures]
-    assert tuple(map(holes, parted)) == HOLES[hand]
+    assert tuple(map(holes, parted)) == HOLES
 
 
-def test_bars_are_lit_as_in_every_display() -> None:
-    """The seven bars of each digit are those of the usual codes."""
-    for strokes, code in zip(BARS, SEGMENT_CODES, strict=True):
-        middles = {
-            ((x1 + x2) / 2, (y1 + y2) / 2) for stroke in strokes for (x1, y1), (x2, y2) in [stroke]
-        }
-        assert middles == {middle for bit, middle in enumerate(MIDDLES) if code >> bit & 1}
-
-
-@pytest.mark.parametrize("hand", HANDS)
-def test_a_digits_strokes_fill_its_box(hand: str) -> None:
+def test_a_digits_strokes_fill_its_box() -> None:
     """They reach from its top to its bottom and nowhere out of it."""
-    for strokes in HANDS[hand]:
+    for strokes in STROKES:
         xs, ys = zip(*itertools.chain(*strokes), strict=True)
         assert min(xs) >= -1e-9
         assert max(xs) <= 0.56 + 1e-9
         assert (min(ys), max(ys)) == pytest.approx((0, 1), abs=0.01)
-    assert len(HANDS[hand]) == 10
+    assert len(STROKES) == 10
 
 
 @given(seed=SEEDS, aspect=ASPECTS)
@@ -122,7 +102,7 @@ def test_strokes_lie_in_their_digits_boxes(seed: int, aspect: float) -> None:
 
 def test_a_slanted_digit_leans_to_the_right_at_its_top() -> None:
     """Its middle stays, its top moves right and its bottom left, by half the slant each."""
-    (upright,), (slanted,) = (written("1", "bars", slant=slant).lines() for slant in (0.0, 0.2))
+    (upright,), (slanted,) = (written("1", slant=slant).lines() for slant in (0.0, 0.2))
     for (x, y), (moved, level) in zip(
         itertools.chain(*upright), itertools.chain(*slanted), strict=True
     ):
@@ -163,14 +143,13 @@ def test_a_number_can_be_seen(seed: int, aspect: float) -> None:
 
 
 def test_numbers_have_one_to_four_digits_of_every_kind() -> None:
-    """Each length, each digit at each place, and each hand are drawn about as often as others."""
+    """Each length, and each digit at each place, are drawn about as often as others."""
     notes = [random_note(seeded(seed), 1.0) for seed in range(2000)]
     lengths = [len(note.digits) for note in notes]
     assert all(400 < lengths.count(length) < 600 for length in (1, 2, 3, 4))
     for place in range(4):
         there = [note.digits[place] for note in notes if len(note.digits) > place]
         assert all(0.05 < there.count(digit) / len(there) < 0.16 for digit in "0123456789")
-    assert all(800 < sum(note.hand == hand for note in notes) < 1200 for hand in HANDS)
 
 
 @given(seed=SEEDS)

@@ -166,7 +166,7 @@ def test_text_alone_has_nothing_to_see(processor: Qwen3VLProcessor) -> None:
 def test_every_task_is_asked_in_batches_of_its_form() -> None:
     """No task is forgotten: the mixes are the curriculum's forms."""
     assert set(lessons.ONE_PICTURE_MIX) == set(curriculum.ONE_PICTURE)
-    assert set(lessons.PICTURES_MIX) == set(curriculum.PICTURES)
+    assert {*lessons.TWO_PICTURES_MIX, *lessons.FRAMES_MIX} == set(curriculum.PICTURES)
     assert set(lessons.VIDEO_MIX) == set(curriculum.VIDEO)
     assert {*lessons.SHORT_MIX, *lessons.TOOL_MIX, "aloud"} == set(curriculum.TEXT)
 
@@ -198,8 +198,8 @@ def test_large_pictures_come_mostly_later(processor: Qwen3VLProcessor) -> None:
         drawer = lessons.Lessons(processor, "large")
         chosen: list[bool] = []
         # Choices alone are wanted here, hundreds of them.
-        drawer.pictures = drawer.several = lambda *, large, met=chosen: met.append(large)
-        drawer.videos = lambda: None
+        for form in ("one", "two", "frames", "videos"):
+            setattr(drawer, form, lambda *, large, met=chosen: met.append(large))
         for _ in range(300):
             drawer.seen(progress)
         shares.append(sum(chosen) / len(chosen))
@@ -222,7 +222,7 @@ def test_picture_sizes_stay_within_the_processors_limits(
     most: int, processor: Qwen3VLProcessor
 ) -> None:
     """The processor leaves every size that is drawn as it is, so tokens and pixels agree."""
-    assert most in {lessons.SMALL, lessons.SEVERAL, lessons.MOST}
+    assert most in {lessons.SMALL, lessons.OF_MANY, lessons.MOST}
     limits = processor.image_processor.size
     drawn = [lessons.picture_grid(random.Random(seed), most) for seed in range(200)]
     for width, height in drawn:
@@ -246,7 +246,7 @@ def test_strips_are_much_wider_than_high(
 
 def test_a_videos_frames_are_small(processor: Qwen3VLProcessor) -> None:
     """Eight of them are never shrunk, and many sizes come, down to two tokens each way."""
-    grids = [lessons.frame_grid(random.Random(seed)) for seed in range(400)]
+    grids = [lessons.frame_grid(random.Random(seed), large=True) for seed in range(400)]
     limit = processor.video_processor.size.longest_edge
     assert all(8 * width * height * PIXELS_PER_TOKEN**2 <= limit for width, height in grids)
     assert min(min(grid) for grid in grids) == 2
