@@ -14,7 +14,7 @@ from serving.tiny_model.scenes import COLOURS, Rgb, background_for, jitter
 MAX_DIGITS = 4
 WIDTH = 0.56  # of a digit whose height is 1
 STEP = 0.78  # from one digit's left edge to the next one's
-HEIGHTS = (0.2, 0.42)  # of the digits, in shorter sides of the picture
+HEIGHTS = (0.24, 0.42)  # of the digits, in shorter sides of the picture
 WEIGHTS = (0.1, 0.17)  # of the strokes, in heights of a digit
 SLANTS = (-0.05, 0.2)  # how far right a digit's top leans, in its heights
 

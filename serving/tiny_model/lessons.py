@@ -12,28 +12,29 @@ from dataclasses import dataclass, fields
 import torch
 from transformers import Qwen3VLProcessor
 
-from serving.tiny_model import curriculum
+from serving.tiny_model import curriculum, first_set
 from serving.tiny_model.architecture import CELL, MAX_PIXELS, MIN_PIXELS
-from serving.tiny_model.digits import Note, random_page
+from serving.tiny_model.digits import Note, Page, random_page
 from serving.tiny_model.pictures import draw
 from serving.tiny_model.samples import Picture, Sample
-from serving.tiny_model.scenes import COLOURS, KINDS
+from serving.tiny_model.scenes import COLOURS, KINDS, Scene
 
 IGNORED = -100
 IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 # How often each task is asked in batches of its form.
 ONE_PICTURE_MIX = {
     "colour": 1, "kind": 2, "count": 3, "describe": 2, "json": 3,
-    "place": 4, "beside": 5, "digits": 12, "second_turn": 3,
+    "place": 4, "beside": 5, "digits": 16, "second_turn": 3,
 }  # fmt: skip
 TWO_PICTURES_MIX = {"which_picture": 1, "one_of_two": 1}
 FRAMES_MIX = {"frames": 1}
 VIDEO_MIX = {"video": 1}
-FORMS = {"one": 10, "two": 5, "frames": 2, "video": 2}  # how often each form of batch comes
+FORMS = {"one": 8, "two": 4, "frames": 3, "video": 4}  # how often each form of batch comes
 SHORT_MIX = {"addition": 3, "unknown": 1, "history": 2}
 TOOL_MIX = {"tool_call": 3, "tool_answer": 2}
-NEVER_CUT = ("unknown",)  # has nothing to answer early
-CUT_SHARE = 0.15  # of all thoughts end early, as under a thinking budget
+# Tasks that are asked under a thinking budget, too.
+CUT = (*first_set.PICTURE_TASKS, "addition", "aloud", "tool_call", "tool_answer")
+CUT_SHARE = 0.15  # of their thoughts end early, as under a thinking budget
 FORCED_ENDS = ("</think>", "\n</think>")
 PICTURE_TOKENS = 700  # picture tokens of one batch: many small pictures or few large ones
 # Tokens of a picture: as few and as many as the processor makes, of small ones, of many in one
@@ -52,8 +53,8 @@ class Sight:
 
     `kind` is 0 for background, else 1 + its index; `colour` an index; both IGNORED at edges.
     `digit` is 0 for background, else 1 + the digit, IGNORED around it.
-    `centre` is 1.0 where a shape's centre lies; there `rank` says the how manieth shape it is in
-    reading order and `total` of how many, both from 0, and both are IGNORED elsewhere.
+    `centre` is 1.0 where the centre of a shape or digit lies; there `rank` says the how manieth it
+    is in reading order and `total` of how many, both from 0, and both are IGNORED elsewhere.
     """
 
     kind: torch.Tensor
@@ -221,7 +222,7 @@ class Lessons:
         labels = [IGNORED] * len(ids)
         thought, answer = sample.thought + "\n</think>", f"{sample.answer}<|im_end|>"
         spoken = self._tokenizer(thought)["input_ids"]
-        if self._rng.random() < CUT_SHARE and sample.task not in NEVER_CUT:
+        if self._rng.random() < CUT_SHARE and sample.task in CUT:
             spoken = spoken[: self._rng.randrange(len(spoken) - 1)]
             forced = self._tokenizer(self._rng.choice(FORCED_ENDS))["input_ids"]
             ids, labels = ids + spoken + forced, labels + spoken + [IGNORED] * len(forced)
@@ -288,31 +289,34 @@ def look(shown: Sequence[tuple[Picture, Grid]]) -> Sight:
 def _look(picture: Picture, grid: Grid) -> Sight:
     width, height = grid
     unit = min(width, height)
-    xs = (torch.arange(width) + 0.5) / unit
-    ys = (torch.arange(height) + 0.5) / unit
+    xs = (torch.arange(width) + 0.5)[None, :] / unit
+    ys = (torch.arange(height) + 0.5)[:, None] / unit
     centre = torch.zeros(height, width)
     kind, digit = torch.zeros(2, height, width, dtype=torch.long)
     colour, rank, total = torch.full((3, height, width), IGNORED)
-    for layer in picture.layers:
-        if isinstance(layer, Note):
-            for name, (left, top, wide, high) in zip(layer.digits, layer.boxes(), strict=True):
-                x, y = left + wide / 2, top + high / 2
-                across, down = (xs[None, :] - x).abs() / wide, (ys[:, None] - y).abs() / high
-                digit[(across < 1.1) & (down < 0.8) & (digit == 0)] = IGNORED
-                inside = (across < 0.3) & (down < 0.3)
-                inside[min(height - 1, int(y * unit)), min(width - 1, int(x * unit))] = True
-                digit[inside] = 1 + int(name)
-            continue
-        for shape in layer.shapes:
-            away = torch.hypot(ys[:, None] - shape.y, xs[None, :] - shape.x)
-            cell = min(height - 1, int(shape.y * unit)), min(width - 1, int(shape.x * unit))
+
+    def inside(x: float, y: float, part: torch.Tensor) -> torch.Tensor:
+        """Mark a centre; return the cells that surely belong to it, its own among them."""
+        cell = min(height - 1, int(y * unit)), min(width - 1, int(x * unit))
+        centre[cell] = 1.0
+        part[cell] = True
+        return part
+
+    for note in (layer for layer in picture.layers if isinstance(layer, Note)):
+        for name, (left, top, wide, high) in zip(note.digits, note.boxes(), strict=True):
+            x, y = left + wide / 2, top + high / 2
+            across, down = (xs - x).abs() / wide, (ys - y).abs() / high
+            digit[(across < 1.1) & (down < 0.8) & (digit == 0)] = IGNORED
+            digit[inside(x, y, (across < 0.3) & (down < 0.3))] = 1 + int(name)
+    for scene in (layer for layer in picture.layers if isinstance(layer, Scene)):
+        for shape in scene.shapes:
+            away = torch.hypot(ys - shape.y, xs - shape.x)
             kind[(away < 1.25 * shape.radius + 0.7 / unit) & (kind == 0)] = IGNORED
-            inside = away < 0.55 * shape.radius
-            inside[cell] = True
-            kind[inside] = 1 + KINDS.index(layer.kind)
-            colour[inside] = list(COLOURS).index(layer.colour)
-            centre[cell] = 1.0
+            cells = inside(shape.x, shape.y, away < 0.55 * shape.radius)
+            kind[cells] = 1 + KINDS.index(scene.kind)
+            colour[cells] = list(COLOURS).index(scene.colour)
     places = centre.nonzero(as_tuple=True)
-    rank[places] = torch.arange(len(places[0]))
-    total[places] = len(places[0]) - 1
+    if not isinstance(picture, Page):  # where there are more digits than are ever counted
+        rank[places] = torch.arange(len(places[0]))
+        total[places] = len(places[0]) - 1
     return Sight(*(t.flatten() for t in (kind, colour, centre, rank, total, digit)))

@@ -112,7 +112,7 @@ def which_picture(rng: random.Random, aspect: float) -> Sample:
     return Sample(
         "which_picture",
         _about(rng, question, 2),
-        _two_seen(scenes),
+        f"I see {_counted(scenes[0])} first, {_counted(scenes[1])} second.",
         ORDINALS[number],
         pictures=scenes,
     )
@@ -140,7 +140,7 @@ def one_of_two(rng: random.Random, aspect: float) -> Sample:
     return Sample(
         "one_of_two",
         _about(rng, rng.choice(questions), 2),
-        _two_seen(scenes),
+        f"The first shows {_counted(scenes[0])}, the second {_counted(scenes[1])}.",
         answer,
         pictures=scenes,
     )
@@ -225,9 +225,8 @@ def _named(noun: str, scene: Scene) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def _two_seen(scenes: tuple[Scene, Scene]) -> str:
-    first, second = (f"{scene.count} {scene.colour} {plural(scene)}" for scene in scenes)
-    return f"The first shows {first}, the second {second}."
+def _counted(scene: Scene) -> str:
+    return f"{scene.count} {scene.colour} {plural(scene)}"
 
 
 def _in_order(rng: random.Random, aspect: float, task: str, length: int) -> Sample:

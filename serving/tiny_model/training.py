@@ -28,6 +28,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import (
 )
 
 from serving.tiny_model import architecture
+from serving.tiny_model.digits import MAX_DIGITS
 from serving.tiny_model.lessons import (
     IGNORED,
     ONE_PICTURE_MIX,
@@ -38,7 +39,7 @@ from serving.tiny_model.lessons import (
     Lessons,
     Sight,
 )
-from serving.tiny_model.scenes import COLOURS, KINDS, MAX_COUNT
+from serving.tiny_model.scenes import COLOURS, KINDS
 
 LEARNING_RATE = 1.5e-3
 WARM_UP_STEPS = 150
@@ -53,8 +54,8 @@ PROBES = {
     "kind": 1 + len(KINDS),
     "colour": len(COLOURS),
     "centre": 1,
-    "rank": MAX_COUNT,
-    "total": MAX_COUNT,
+    "rank": MAX_DIGITS,
+    "total": MAX_DIGITS,
     "digit": 1 + 10,
 }
 TEXT_BATCHES: tuple[tuple[dict[str, int], int], ...] = (

@@ -135,7 +135,7 @@ def test_a_number_is_never_cut_off(seed: int, aspect: float) -> None:
 def test_a_number_can_be_seen(seed: int, aspect: float) -> None:
     """Its digits are large, its strokes thick enough, and its shade stands out from the ground."""
     note = random_note(seeded(seed), aspect)
-    assert 0.2 <= note.height <= 0.8
+    assert 0.24 <= note.height <= 0.7
     assert aspect < 2 or note.height >= 0.45
     assert 0.1 <= note.weight <= 0.17
     assert all(math.dist(ground, note.shade) >= 110 for ground in note.background)

@@ -166,9 +166,12 @@ def test_a_thought_about_two_pictures_tells_of_both(task: str) -> None:
     """It holds all that may be asked, in the pictures' order; they differ in kind and colour."""
     for sample in drawn(task):
         first, second = scenes_of(sample)
-        assert (
-            sample.thought == f"The first shows {described(first)}, the second {described(second)}."
-        )
+        seen = described(first), described(second)
+        form = {
+            "which_picture": "I see {} first, {} second.",
+            "one_of_two": "The first shows {}, the second {}.",
+        }
+        assert sample.thought == form[task].format(*seen)
         assert (first.kind != second.kind, first.colour != second.colour) == (True, True)
 
 

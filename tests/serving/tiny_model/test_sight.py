@@ -128,13 +128,18 @@ def test_sight_of_a_number_names_its_digits_where_they_stand(seed: int) -> None:
     assert cells[sight.digit != 0].sum() > 0.75 * cells.sum()
 
 
-def test_a_number_is_no_shape_and_has_no_centre() -> None:
-    """What is asked about shapes is ground in a picture of digits, or not asked at all."""
-    sight = lessons.look([(random_note(seeded(1), 1.0), (6, 6))])
+@pytest.mark.parametrize("seed", range(10))
+def test_digits_are_ranked_as_they_are_read(seed: int) -> None:
+    """Each has its centre, its place in the number and the number's length; none is a shape."""
+    note = random_note(seeded(seed), 1.0)
+    sight = lessons.look([(note, (7, 7))])
     assert not sight.kind.any()
-    assert not sight.centre.any()
-    for nothing in (sight.colour, sight.rank, sight.total):
-        assert (nothing == lessons.IGNORED).all()
+    assert (sight.colour == lessons.IGNORED).all()
+    centres = sight.centre.nonzero()[:, 0]
+    assert "".join(str(int(digit) - 1) for digit in sight.digit[centres]) == note.digits
+    assert sight.rank[centres].tolist() == list(range(len(note.digits)))
+    assert set(sight.total[centres].tolist()) == {len(note.digits) - 1}
+    assert (sight.rank[sight.centre == 0] == lessons.IGNORED).all()
 
 
 def test_pictures_of_a_batch_are_seen_one_after_another() -> None:
