@@ -98,10 +98,10 @@ def which_picture(rng: random.Random, aspect: float) -> Sample:
     """Ask which of two pictures shows something."""
     scenes = _two_scenes(rng, aspect)
     number = rng.randrange(2)
-    scene = scenes[number]
-    named = rng.choice(
-        (_named(f"{scene.colour} {scene.kind}", scene), _named(scene.kind, scene), scene.colour)
-    )
+    scene, ordinal = scenes[number], ORDINALS[number]
+    both = f"{scene.colour} {scene.kind}"
+    noun = rng.choice((both, scene.kind, scene.colour))
+    named = scene.colour if noun == scene.colour else _named(noun, scene)
     question = rng.choice(
         (
             f"Which picture shows {named}?", f"Which image shows {named}?",
@@ -109,11 +109,14 @@ def which_picture(rng: random.Random, aspect: float) -> Sample:
             f"Which picture is it that shows {named}, the first or the second?",
         )
     )  # fmt: skip
+    # What was asked for, in the words of the sentence before.
+    found = (scene.kind if noun == scene.kind else both) + ("s" if scene.count > 1 else "")
+    first, second = map(_counted, scenes)
     return Sample(
         "which_picture",
         _about(rng, question, 2),
-        f"I see {_counted(scenes[0])} first, {_counted(scenes[1])} second.",
-        ORDINALS[number],
+        f"I see {first} first, {second} second. So {found} {ordinal}.",
+        ordinal,
         pictures=scenes,
     )
 
@@ -243,10 +246,11 @@ def _in_order(rng: random.Random, aspect: float, task: str, length: int) -> Samp
     )  # fmt: skip
     kind, count = ("video", 1) if task == "video" else ("image", length)
     colours = [scene.colour for scene in scenes]
+    begin, *between, end = colours
     return Sample(
         task,
         _about(rng, question, count, kind),
-        "I see " + ", then ".join(colours) + ".",
+        f"First {begin}, last {end}, between {between[0] if between else 'nothing'}.",
         ", ".join(colours),
         pictures=tuple(pictures),
     )

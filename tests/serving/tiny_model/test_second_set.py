@@ -152,6 +152,16 @@ def test_exactly_one_picture_shows_what_is_asked_for() -> None:
         assert parts(sample, "image")[-1] == 2
 
 
+def test_the_thought_finds_what_is_asked_for_in_its_own_words() -> None:
+    """It ends with words of its first sentence, and the ordinal that follows them there."""
+    for sample in drawn("which_picture"):
+        seen, found = sample.thought.removesuffix(".").split(". So ")
+        assert f" {found}" in seen
+        assert found.endswith(f" {sample.answer}")
+        named = words(asked(sample.messages[-1])) & {*COLOURS, *KINDS}
+        assert named <= words(found)
+
+
 def test_one_of_two_pictures_is_told_apart_by_its_number() -> None:
     """The answer is about the picture whose ordinal stands in the question."""
     for sample in drawn("one_of_two"):
@@ -171,7 +181,7 @@ def test_a_thought_about_two_pictures_tells_of_both(task: str) -> None:
             "which_picture": "I see {} first, {} second.",
             "one_of_two": "The first shows {}, the second {}.",
         }
-        assert sample.thought == form[task].format(*seen)
+        assert sample.thought.startswith(form[task].format(*seen))
         assert (first.kind != second.kind, first.colour != second.colour) == (True, True)
 
 
@@ -187,7 +197,8 @@ def test_colours_are_told_in_the_order_in_which_they_come(task: str, kind: str, 
         lengths.add(len(scenes))
         colours = [colour for colour, _ in groupby(scene.colour for scene in scenes)]
         assert sample.answer.split(", ") == colours
-        assert sample.thought == f"I see {', then '.join(colours)}."
+        between = colours[1] if len(colours) == 3 else "nothing"
+        assert sample.thought == f"First {colours[0]}, last {colours[-1]}, between {between}."
         assert len(set(colours)) == len(colours) in (2, 3)
         assert len({(scene.kind, scene.shapes) for scene in scenes}) == 1
         assert parts(sample, kind)[-1] == (len(scenes) if kind == "image" else 1)
