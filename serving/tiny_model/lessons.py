@@ -37,10 +37,11 @@ CUT = (*first_set.PICTURE_TASKS, "addition", "aloud", "tool_call", "tool_answer"
 CUT_SHARE = 0.15  # of their thoughts end early, as under a thinking budget
 FORCED_ENDS = ("</think>", "\n</think>")
 PICTURE_TOKENS = 700  # picture tokens of one batch: many small pictures or few large ones
-# Tokens of a picture: as few and as many as the processor makes, of small ones, of many in one
-# question.
+# Tokens of a picture: as few and as many as the processor makes, of a small one at most, of one
+# of many in a question at most; and the fewest where only order is learned, so that a batch holds
+# many questions.
 LEAST, MOST = MIN_PIXELS // CELL**2, MAX_PIXELS // CELL**2
-SMALL, OF_MANY = 56, 100
+SMALL, OF_MANY, TINY = 56, 100, 9
 PAGES = 10  # pictures of a batch that is only looked at
 STRIPS = 0.3  # of all batches of one picture each have one much wider than high
 
@@ -75,13 +76,13 @@ class Batch:
     sight: Sight | None
 
 
-def picture_grid(rng: random.Random, largest: int) -> Grid:
-    """Choose a picture's width and height in tokens, of at most `largest` in all."""
+def picture_grid(rng: random.Random, largest: int, least: int = LEAST) -> Grid:
+    """Choose a picture's width and height in tokens, of `least` to `largest` in all."""
     while True:
-        tokens = math.exp(rng.uniform(math.log(LEAST), math.log(largest + 8)))
+        tokens = math.exp(rng.uniform(math.log(least), math.log(largest + 8)))
         aspect = math.exp(rng.uniform(-0.75, 0.75)) if rng.random() < 0.7 else 1.0
         width, height = round(math.sqrt(tokens * aspect)), round(math.sqrt(tokens / aspect))
-        if LEAST <= width * height <= largest:
+        if least <= width * height <= largest:
             return width, height
 
 
@@ -93,8 +94,9 @@ def frame_grid(rng: random.Random, *, large: bool) -> Grid:
 def strip_grid(rng: random.Random, *, large: bool) -> Grid:
     """Choose the width and height in tokens of a picture two to five times as wide as high."""
     height = rng.randint(3, 6 if large else 4)
-    most = min(5.0, MOST / height**2)
-    return round(height * rng.uniform(max(2.2, LEAST / height**2), most)), height
+    least = LEAST if large else TINY
+    flattest, longest = max(2.2, least / height**2), min(5.0, MOST / height**2)
+    return round(height * rng.uniform(flattest, longest)), height
 
 
 class Lessons:
@@ -135,10 +137,10 @@ class Lessons:
 
     def two(self, mix: dict[str, int] = TWO_PICTURES_MIX, *, large: bool = True) -> Batch:
         """Draw questions about two pictures, of one size or two of about one aspect."""
-        largest = MOST if large else SMALL
-        first = second = picture_grid(self._rng, largest)
+        limits = (MOST, LEAST) if large else (SMALL, TINY)
+        first = second = picture_grid(self._rng, *limits)
         while self._rng.random() < 0.5:
-            second = picture_grid(self._rng, largest)
+            second = picture_grid(self._rng, *limits)
             if abs(math.log(first[0] * second[1] / first[1] / second[0])) < 0.1:
                 break
             second = first
@@ -146,7 +148,8 @@ class Lessons:
 
     def frames(self, *, large: bool = True) -> Batch:
         """Draw questions about two to eight pictures of one size."""
-        return self._seen(FRAMES_MIX, [picture_grid(self._rng, OF_MANY if large else SMALL)], 5)
+        limits = (OF_MANY, LEAST) if large else (SMALL, TINY)
+        return self._seen(FRAMES_MIX, [picture_grid(self._rng, *limits)], 5)
 
     def videos(self, *, large: bool = True) -> Batch:
         """Draw questions about videos whose frames have one size."""
