@@ -50,10 +50,10 @@ class Wire:
         self.request = request
 
     async def send(self, data: bytes) -> None:
-        """Send raw bytes."""
+        """Send raw bytes, which are in the record before a reader can have them."""
+        self.request.sent.append((time.perf_counter(), data))
         self._writer.write(data)
         await self._writer.drain()
-        self.request.sent.append((time.perf_counter(), data))
 
     async def head(self, status: int, content_type: str, length: int | None = None) -> None:
         """Send status and headers; without a length the body is chunked."""
