@@ -7,7 +7,7 @@ short or long, so that little is padded in the text model.
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from transformers import Qwen3VLProcessor
@@ -24,12 +24,12 @@ IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 # How often each task is asked in batches of its form.
 ONE_PICTURE_MIX = {
     "colour": 1, "kind": 2, "count": 3, "describe": 2, "json": 3,
-    "place": 4, "beside": 5, "digits": 16, "second_turn": 3,
+    "place": 4, "beside": 5, "digits": 24, "second_turn": 3,
 }  # fmt: skip
-TWO_PICTURES_MIX = {"which_picture": 1, "one_of_two": 1}
+TWO_PICTURES_MIX = {"which_picture": 2, "one_of_two": 1}
 FRAMES_MIX = {"frames": 1}
 VIDEO_MIX = {"video": 1}
-FORMS = {"one": 8, "two": 4, "frames": 3, "video": 4}  # how often each form of batch comes
+FORMS = {"one": 10, "two": 3, "frames": 2, "video": 3}  # how often each form of batch comes
 SHORT_MIX = {"addition": 3, "unknown": 1, "history": 2}
 TOOL_MIX = {"tool_call": 3, "tool_answer": 2}
 # Tasks that are asked under a thinking budget, too.
@@ -169,8 +169,8 @@ class Lessons:
         return self.batch(self._next(mix, count, aspect=aspect), grids)
 
     def texts(self, mix: dict[str, int], count: int) -> Batch:
-        """Draw questions without pictures."""
-        return self.batch(self._next(mix, count))
+        """Draw questions without pictures; what pictures would show is told."""
+        return self.batch([_unseen(sample) for sample in self._next(mix, count)])
 
     def batch(self, samples: list[Sample], grids: Sequence[Grid] = ((0, 0),)) -> Batch:
         """Encode samples; their pictures are drawn at `grids` tokens of width and height in turn.
@@ -214,16 +214,23 @@ class Lessons:
         }
 
     def _encode(self, sample: Sample, grids: Sequence[Grid]) -> tuple[list[int], list[int]]:
-        """Return token ids and labels; the prompt and a forced end are not learned."""
+        """Return token ids and labels; the prompt and a forced end are not learned.
+
+        Nor is what a thought says of pictures that are not there: its conclusion alone is.
+        """
         prompt = self._processor.apply_chat_template(
             list(sample.messages),
             tools=list(sample.tools) or None,
             add_generation_prompt=True,
             tokenize=False,
         )
-        ids = self._tokenizer(self._with_places(prompt, sample, grids))["input_ids"]
+        told, thought = "", sample.thought
+        if sample.task in curriculum.PICTURES and not sample.pictures:
+            told, conclusion, rest = thought.partition(" So ")
+            thought = conclusion + rest
+        ids = self._tokenizer(self._with_places(prompt + told, sample, grids))["input_ids"]
         labels = [IGNORED] * len(ids)
-        thought, answer = sample.thought + "\n</think>", f"{sample.answer}<|im_end|>"
+        thought, answer = thought + "\n</think>", f"{sample.answer}<|im_end|>"
         spoken = self._tokenizer(thought)["input_ids"]
         if self._rng.random() < CUT_SHARE and sample.task in CUT:
             spoken = spoken[: self._rng.randrange(len(spoken) - 1)]
@@ -268,6 +275,17 @@ class Lessons:
             token for part in (*opening, answer[2:]) for token in self._tokenizer(part)["input_ids"]
         ]
         return said, [IGNORED, *said[1:]]
+
+
+def _unseen(sample: Sample) -> Sample:
+    """Take the pictures out of a sample, if it has any."""
+    messages = tuple(
+        {**message, "content": [part for part in message["content"] if part["type"] == "text"]}
+        if isinstance(message["content"], list)
+        else message
+        for message in sample.messages
+    )
+    return replace(sample, messages=messages, pictures=())
 
 
 def _as_videos(inputs: dict[str, torch.Tensor], pairs: list[int]) -> dict[str, torch.Tensor]:

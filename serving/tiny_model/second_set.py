@@ -115,7 +115,7 @@ def which_picture(rng: random.Random, aspect: float) -> Sample:
     return Sample(
         "which_picture",
         _about(rng, question, 2),
-        f"I see {first} first, {second} second. So {found} {ordinal}.",
+        f"Find {named}. I see {first} first, {second} second. So {found} {ordinal}.",
         ordinal,
         pictures=scenes,
     )

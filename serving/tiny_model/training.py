@@ -63,6 +63,7 @@ TEXT_BATCHES: tuple[tuple[dict[str, int], int], ...] = (
     ({"aloud": 1}, 6),
     (TOOL_MIX, 6),
     (SHORT_MIX, 16),
+    ({"which_picture": 1}, 24),
 )
 
 

@@ -109,6 +109,22 @@ def test_what_is_asked_without_a_budget_is_never_cut(
         assert spoken(batch, row, processor) == (expected, expected)
 
 
+def test_what_pictures_would_show_is_told_where_there_are_none(
+    processor: Qwen3VLProcessor,
+) -> None:
+    """Then only the conclusion is learned, as a network without eyes can draw it."""
+    batch = lessons.Lessons(processor, "lesson").texts({"which_picture": 1}, 16)
+    picture = processor.tokenizer.convert_tokens_to_ids(lessons.IMAGE)
+    assert picture not in batch.inputs["input_ids"]
+    assert (batch.sight, "pixel_values" in batch.inputs) == (None, False)
+    for row in range(16):
+        said, learned = spoken(batch, row, processor)
+        told, conclusion = said.split(" So ")
+        assert learned == f" So {conclusion}"
+        assert told.startswith("Find ")
+        assert told.endswith(" second.")
+
+
 def test_padding_is_neither_read_nor_learned(processor: Qwen3VLProcessor) -> None:
     """The mask covers each row's own tokens, and no label lies beyond it."""
     batch = lessons.Lessons(processor, "lesson").texts(lessons.TOOL_MIX, 8)

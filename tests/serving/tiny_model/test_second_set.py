@@ -153,13 +153,15 @@ def test_exactly_one_picture_shows_what_is_asked_for() -> None:
 
 
 def test_the_thought_finds_what_is_asked_for_in_its_own_words() -> None:
-    """It ends with words of its first sentence, and the ordinal that follows them there."""
+    """It begins with the question's words, and ends with those of what is seen and its ordinal."""
     for sample in drawn("which_picture"):
-        seen, found = sample.thought.removesuffix(".").split(". So ")
-        assert f" {found}" in seen
+        sought, seen, found = sample.thought.removesuffix(".").split(". ")
+        question = asked(sample.messages[-1])
+        assert sought.removeprefix("Find ") in question
+        assert words(sought) & {*COLOURS, *KINDS} == words(question) & {*COLOURS, *KINDS}
+        assert f" {found.removeprefix('So ')}" in seen
         assert found.endswith(f" {sample.answer}")
-        named = words(asked(sample.messages[-1])) & {*COLOURS, *KINDS}
-        assert named <= words(found)
+        assert words(question) & {*COLOURS, *KINDS} <= words(found)
 
 
 def test_one_of_two_pictures_is_told_apart_by_its_number() -> None:
@@ -181,7 +183,7 @@ def test_a_thought_about_two_pictures_tells_of_both(task: str) -> None:
             "which_picture": "I see {} first, {} second.",
             "one_of_two": "The first shows {}, the second {}.",
         }
-        assert sample.thought.startswith(form[task].format(*seen))
+        assert form[task].format(*seen) in sample.thought
         assert (first.kind != second.kind, first.colour != second.colour) == (True, True)
 
 
