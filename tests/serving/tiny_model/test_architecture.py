@@ -68,10 +68,11 @@ def test_marks_and_digits_are_tokens_of_their_own(processor: Qwen3VLProcessor) -
 @pytest.mark.parametrize("task", [task for task in curriculum.TASKS if task != "aloud"])
 def test_every_task_is_told_in_few_tokens(task: str, processor: Qwen3VLProcessor) -> None:
     """Also words which the vocabulary was not made of take few, so that thoughts stay short."""
+    most = 48 if task == "which_picture" else 36  # its thought has three sentences
     for index in range(25):
         sample = curriculum.sample("tokens", task, index)
         said = f"{sample.thought}\n</think>\n\n{sample.answer}"
-        assert len(processor.tokenizer(said)["input_ids"]) <= 48
+        assert len(processor.tokenizer(said)["input_ids"]) <= most
         texts = [m["content"] for m in sample.messages if isinstance(m["content"], str)]
         for word in re.findall(r" ?[A-Za-z]+", " ".join([said, *texts])):
             assert len(processor.tokenizer(word)["input_ids"]) <= 5, word

@@ -179,11 +179,13 @@ def test_a_thought_about_two_pictures_tells_of_both(task: str) -> None:
     for sample in drawn(task):
         first, second = scenes_of(sample)
         seen = described(first), described(second)
-        form = {
-            "which_picture": "I see {} first, {} second.",
-            "one_of_two": "The first shows {}, the second {}.",
-        }
-        assert form[task].format(*seen) in sample.thought
+        form, sentences = {
+            "which_picture": ("I see {} first, {} second.", 3),
+            "one_of_two": ("The first shows {}, the second {}.", 1),
+        }[task]
+        said = re.findall(r"[^.]+\.", sample.thought)
+        assert len(said) == sentences
+        assert said[sentences // 2].strip() == form.format(*seen)
         assert (first.kind != second.kind, first.colour != second.colour) == (True, True)
 
 
